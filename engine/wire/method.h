@@ -1,0 +1,69 @@
+/* method.h - the methods of the protocol, each once: who may call it, what key it has, its body's schema. */
+#ifndef WIRE_METHOD_H
+#define WIRE_METHOD_H
+
+#include "wire/schemas.h"
+
+enum role { ROLE_TILL = 1, ROLE_ODOO = 2, ROLE_MONITOR = 4, ROLE_ADMIN = 8, ROLE_WORKER = 16 };
+#define ROLES_ANY (ROLE_TILL | ROLE_ODOO | ROLE_MONITOR | ROLE_ADMIN)
+#define ROLES_SALES (ROLE_TILL | ROLE_ODOO | ROLE_ADMIN)
+#define ROLES_OFFICE (ROLE_ODOO | ROLE_ADMIN)
+
+enum method_scope {
+    SCOPE_NONE = 0,   /* changes nothing, has no key */
+    SCOPE_ORDER = 1,  /* the key is the body's order_id */
+    SCOPE_CANCEL = 2, /* the key is the order_id that is cancelled */
+    SCOPE_OP = 3,     /* the key is the header's, a UUID that the client library makes */
+};
+
+enum method_target {
+    TARGET_BATCH,  /* a worker, in its database batch */
+    TARGET_READ,   /* a worker, read-only, beside the batch */
+    TARGET_BROKER, /* the broker itself */
+};
+
+/* X (identifier, name, roles, scope, target, schema prefix, meaning) */
+#define METHODS(X)                                                                                                  \
+    X (ORDER_QUOTE, "order.quote", ROLES_SALES, SCOPE_NONE, TARGET_READ, ORDER, "price an order; nothing is written") \
+    X (ORDER_PROCESS, "order.process", ROLES_SALES, SCOPE_ORDER, TARGET_BATCH, ORDER, "price an order, earn and spend, exactly once") \
+    X (ORDER_REFUND, "order.refund", ROLES_SALES, SCOPE_ORDER, TARGET_BATCH, ORDER, "the same, with returns only")  \
+    X (ORDER_CANCEL, "order.cancel", ROLES_SALES, SCOPE_CANCEL, TARGET_BATCH, ORDER_CANCEL, "undo wholly an order that was never paid for") \
+    X (ORDER_GET, "order.get", ROLES_SALES, SCOPE_NONE, TARGET_READ, ORDER_GET, "a stored order, as it was answered") \
+    X (CARD_CREATE, "card.create", ROLES_SALES, SCOPE_OP, TARGET_BATCH, CARD_CREATE, "a new card")                   \
+    X (CARD_GET, "card.get", ROLES_SALES, SCOPE_NONE, TARGET_READ, CARD_GET, "one card, or a member's cards")       \
+    X (CARD_BALANCE, "card.balance", ROLES_SALES, SCOPE_NONE, TARGET_READ, CARD_GET, "its balance at an instant")   \
+    X (CARD_HISTORY, "card.history", ROLES_SALES, SCOPE_NONE, TARGET_READ, CARD_GET, "its journal, the newest first") \
+    X (CARD_ADJUST, "card.adjust", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_ADJUST, "add or take points, with a reason") \
+    X (PROGRAM_PUT, "program.put", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, PROGRAM, "make or replace a program")       \
+    X (PROGRAM_GET, "program.get", ROLES_SALES, SCOPE_NONE, TARGET_READ, PROGRAM_GET, "a program")                   \
+    X (PROGRAM_LIST, "program.list", ROLES_SALES, SCOPE_NONE, TARGET_READ, PROGRAM_LIST, "programs, by id")          \
+    X (PROGRAM_DELETE, "program.delete", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, PROGRAM_GET, "take a program out of use; its versions stay") \
+    X (REFERENCE_PUT, "reference.put", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, REFERENCE_PUT, "stores, partners, products, categories, levels") \
+    X (LOAD_BEGIN, "load.begin", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, LOAD_BEGIN, "open a staged load")             \
+    X (LOAD_PUT, "load.put", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, LOAD_PUT, "stage a part of it")                   \
+    X (LOAD_COMMIT, "load.commit", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, LOAD_COMMIT, "switch it over, whole or not at all") \
+    X (ADMIN_HEALTH, "admin.health", ROLES_ANY, SCOPE_NONE, TARGET_READ, EMPTY, "a worker's and its database's state") \
+    X (ADMIN_STATS, "admin.stats", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "the broker's figures, and each worker's")
+
+enum method_id {
+#define X(id, ...) METHOD_##id,
+    METHODS (X)
+#undef X
+        METHOD_COUNT
+};
+
+struct method {
+    const char *name;
+    unsigned roles; /* of enum role */
+    enum method_scope scope;
+    enum method_target target;
+    const struct wire_schema *schema;
+    const char *doc;
+};
+
+extern const struct method METHOD_TABLE[METHOD_COUNT];
+
+/* The method of that name, or -1. */
+int method_by_name (struct str name);
+
+#endif
