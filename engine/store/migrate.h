@@ -1,0 +1,45 @@
+/* migrate.h - the schema: its numbered migrations, which are built into the program, the settings that are fixed
+ * with the first of them, and the check that program and schema fit together. */
+#ifndef STORE_MIGRATE_H
+#define STORE_MIGRATE_H
+
+#include "base/error.h"
+#include "store/embedded.h"
+
+#include <libpq-fe.h>
+
+/* The files of sql/migrations: NNNN_name.sql, numbered from 1 without gaps. */
+extern const struct embedded_file MIGRATIONS[];
+
+/* Settings that are written once, at the first migrate, and never change. NULL: not given (the default is
+ * written; later, whatever is stored is fine). */
+struct migrate_settings {
+    const char *buckets;         /* 1 .. 1024; default 1 */
+    const char *currency;        /* ISO 4217, "GBP"; default EUR */
+    const char *currency_digits; /* 0 .. 4; default 2 */
+    const char *time_zone;       /* IANA name; default UTC */
+};
+
+struct migrate_report {
+    int version_before; /* 0: an empty database */
+    int version_after;
+    int applied;        /* migrations applied now */
+};
+
+/* Brings the database to the newest schema that this program knows, under an advisory lock, each migration in
+ * a transaction of its own. -1: `conflict` (an applied migration was changed since, a setting differs from the
+ * stored one, or the database is newer than the program and says it is not compatible), `invalid_request` (a
+ * setting that is out of range), `unavailable` or `internal` (the database refused; the message says which migration and why).
+ * What was applied before a failure stays. */
+int store_migrate (PGconn *db, const struct migrate_settings *settings, struct migrate_report *report,
+                   struct error *err);
+
+/* The highest migration built into this program. */
+int store_schema_version (void);
+
+/* Whether this program may work on the database: it is migrated as far as the program needs, and says
+ * that a program of this version still fits (schema_state.compatible_from). -1: `unavailable`, the message
+ * says what to do. */
+int store_schema_check (PGconn *db, struct error *err);
+
+#endif
