@@ -33,7 +33,7 @@ detail_add (struct error *err, const char *name, const char *format, va_list arg
 {
     if (err == NULL || err->detail_count == ERROR_DETAILS_MAX)
         return;
-    err->details[err->detail_count].name = name;
+    snprintf (err->details[err->detail_count].name, sizeof err->details[0].name, "%s", name);
     vsnprintf (err->details[err->detail_count].value, sizeof err->details[0].value, format, args);
     err->detail_count++;
 }

@@ -45,13 +45,13 @@ enum error_code {
 enum { ERROR_DETAILS_MAX = 4 };
 
 /* A failure, by value: copy it freely. `message` is one sentence that says what was wrong,
- * where, and what to do; `details` are machine-readable (names are string literals). */
+ * where, and what to do; `details` are machine-readable. */
 struct error {
     enum error_code code;
     unsigned detail_count;
     char message[256];
     struct {
-        const char *name;
+        char name[24];
         char value[96];
     } details[ERROR_DETAILS_MAX];
 };
