@@ -1,0 +1,105 @@
+/* locate.c - see locate.h. */
+#include "locate.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *
+environment (const char *name)
+{
+    const char *value = getenv (name);
+    return value != NULL && value[0] != 0 ? value : NULL;
+}
+
+static int
+path_set (char path[PATH_MAX], struct error *err, const char *folder, const char *below)
+{
+    if (snprintf (path, PATH_MAX, "%s%s", folder, below) >= PATH_MAX)
+        return error_set (err, ERROR_INVALID_REQUEST, "the path of the data folder is too long");
+    return 0;
+}
+
+int
+locate_data (const char *given, char path[PATH_MAX], struct error *err)
+{
+    if (given == NULL)
+        given = environment ("LOYALTY_DATA");
+    if (given != NULL && given[0] == '/')
+        return path_set (path, err, given, "");
+    if (given != NULL) { /* Relative: the programs that are started have a working folder of their own. */
+        char here[PATH_MAX];
+        if (getcwd (here, sizeof here) == NULL || strlen (here) + 1 + strlen (given) >= sizeof here)
+            return error_set (err, ERROR_INVALID_REQUEST, "the working folder's path cannot be read: %s", strerror (errno));
+        strcat (strcat (here, "/"), given);
+        return path_set (path, err, here, "");
+    }
+    if (geteuid () == 0)
+        return path_set (path, err, "/var/lib/loyalty", "");
+    if (environment ("HOME") == NULL)
+        return error_set (err, ERROR_INVALID_REQUEST, "HOME is not set: say where the data is with --data DIR");
+    return path_set (path, err, getenv ("HOME"), "/.local/share/loyalty");
+}
+
+json_t *
+locate_up (const char *data_given, struct error *err)
+{
+    char data[PATH_MAX], path[PATH_MAX + 16];
+    json_error_t reading;
+    if (locate_data (data_given, data, err) < 0)
+        return NULL;
+    snprintf (path, sizeof path, "%s/up.json", data);
+    json_t *up = json_load_file (path, 0, &reading);
+    if (up == NULL) {
+        error_set (err, ERROR_NOT_FOUND, "no engine runs in %.150s (start one with: loyalty up --data DIR)", data);
+        return NULL;
+    }
+    pid_t pid = (pid_t)json_integer_value (json_object_get (up, "pid"));
+    if (pid <= 0 || (kill (pid, 0) < 0 && errno == ESRCH)) {
+        error_set (err, ERROR_NOT_FOUND, "the engine in %.150s is no longer running", data);
+        json_decref (up);
+        return NULL;
+    }
+    return up;
+}
+
+static int
+text_set (char *text, size_t size, const char *value, const char *what, struct error *err)
+{
+    if (value == NULL || strlen (value) >= size)
+        return error_set (err, ERROR_INVALID_REQUEST, "the %s is missing or longer than %zu bytes", what, size - 1);
+    memcpy (text, value, strlen (value) + 1);
+    return 0;
+}
+
+/* Given, environment, then the field of up.json. */
+static int
+locate (const char *given, const char *variable, const char *data_given, const char *field, char *text, size_t size,
+        struct error *err)
+{
+    if (given == NULL)
+        given = environment (variable);
+    if (given != NULL)
+        return text_set (text, size, given, field, err);
+    json_t *up = locate_up (data_given, err);
+    if (up == NULL)
+        return -1;
+    int status = text_set (text, size, json_string_value (json_object_get (up, field)), field, err);
+    json_decref (up);
+    return status;
+}
+
+int
+locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOINT_MAX], struct error *err)
+{
+    return locate (given, "LOYALTY_ENDPOINT", data_given, "endpoint", endpoint, ENDPOINT_MAX, err);
+}
+
+int
+locate_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err)
+{
+    return locate (given, "LOYALTY_DATABASE", data_given, "database", url, DATABASE_MAX, err);
+}

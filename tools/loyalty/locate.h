@@ -1,0 +1,28 @@
+/* locate.h - where a running engine is found: the data folder of `loyalty up`, and what it left there for
+ * the other commands. */
+#ifndef LOYALTY_LOCATE_H
+#define LOYALTY_LOCATE_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stddef.h>
+
+enum { ENDPOINT_MAX = 256, DATABASE_MAX = 1024 };
+
+/* The data folder: `given` (--data), else LOYALTY_DATA, else /var/lib/loyalty for root and ~/.local/share/loyalty
+ * for others. -1: the path is too long, or there is no home. */
+int locate_data (const char *given, char path[PATH_MAX], struct error *err);
+
+/* What `up` wrote to up.json in the data folder, a new reference: pid, endpoint, worker_endpoint, database, processes
+ * (name to pid). NULL, `not_found`: no engine runs there. */
+json_t *locate_up (const char *data_given, struct error *err);
+
+/* The broker's endpoint: `given` (--endpoint), else LOYALTY_ENDPOINT, else what `up` left in the data folder. */
+int locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOINT_MAX], struct error *err);
+
+/* The database: `given` (--database), else LOYALTY_DATABASE, else what `up` left in the data folder. */
+int locate_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err);
+
+#endif
