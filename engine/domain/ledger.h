@@ -13,8 +13,8 @@ enum lot_state { LOT_ACTIVE = 1, LOT_DEPLETED = 2, LOT_EXPIRED = 3, LOT_CLOSED =
 struct lot {
     int32_t lot_no;        /* 1, 2, … per card */
     enum lot_state state;
-    int64_t gained, usable_from, expires; /* instants; expires INSTANT_NEVER */
-    int64_t initial, remaining;
+    int64_t gained, usable_from, expires; /* instants; usable_from >= gained; expires INSTANT_NEVER; none ever changes */
+    int64_t initial, remaining; /* 0 <= remaining <= initial; what was left when its expiry was booked stays in it */
     int64_t origin_ref;    /* the order (or operation) that gave it, by its reference number; 0 none */
     bool is_new, is_changed;
 };
@@ -31,7 +31,7 @@ struct lot_use {
 struct journal_row {
     int32_t seq;          /* 1, 2, … per card, without gaps */
     enum journal_kind kind;
-    int64_t amount;       /* + or -; never 0 */
+    int64_t amount;       /* + or -; 0 only where a TAKE_BACK found nothing and all of it became debt */
     int64_t balance;      /* the card's stored points after it */
     int64_t debt;         /* its debt after it */
     int64_t time;         /* the order's instant */
@@ -48,57 +48,81 @@ struct card {
     int64_t held;         /* of these, reserved by holds */
     int64_t debt;         /* owed: paid by the next points earned */
     int32_t lot_count, journal_count; /* highest lot_no and seq in use */
+    int64_t pending_until; /* stored: the latest usable_from of any of its lots; from then on none is pending */
     /* Lots in memory: a prefix of the card's active lots in FEFO order (expires, gained, lot_no), new ones merged in.
-     * Lots beyond the prefix are in the store: `complete` false, and `horizon` is the last stored lot that was read. */
+     * Lots beyond the prefix are in the store: `complete` false, and `horizon` is the last stored lot that was read
+     * (all zero: none was). Single lots from beyond it may be in memory too; they are not consumed before their turn. */
     uint32_t loaded_count, loaded_capacity;
     struct lot *lots;
     bool complete;
     struct lot horizon;
+    bool pending_read;           /* every stored lot usable only after pending_read_from is in memory */
+    int64_t pending_read_from;
     /* What happened since it was read. */
     uint32_t journal_size, journal_capacity;
     struct journal_row *journal;
 };
 
-/* Where more lots come from when the prefix is used up: appends the next lots in FEFO order after card->horizon
- * to the card (with ledger_add_stored_lot), sets horizon or complete. 0, or -1 with err. */
+/* Where more lots come from. Each function adds what it read with ledger_add_stored_lot; 0, or -1 with err.
+ * `more`: the next active lots in FEFO order after card->horizon; then sets horizon, or complete.
+ * `find`: one lot, whatever its state; when there is none it adds nothing. NULL: `more` is called until it comes.
+ * `pending`: all active lots whose usable_from is after `instant`. NULL: `more` is called until the card is complete. */
 struct lot_source {
     int (*more) (void *context, struct card *card, struct error *err);
     void *context;
+    int (*find) (void *context, struct card *card, int32_t lot_no, struct error *err);
+    int (*pending) (void *context, struct card *card, int64_t instant, struct error *err);
 };
 
-/* Adds a lot that was read from the store; keeps FEFO order. -1: out of memory. */
+/* Adds a lot that was read from the store; keeps FEFO order. One that is in memory already stays as it is there
+ * (it may have changed since). -1: out of memory. */
 int ledger_add_stored_lot (struct card *card, const struct lot *lot, struct arena *arena);
 
 /* <0, 0, >0 in FEFO order: soonest expiry, then oldest gain, then number. */
 int lot_compare (const struct lot *a, const struct lot *b);
 
-/* The balance that everyone sees at `instant`: stored points less lots expired or pending then (not below 0). */
+/* The balance that everyone sees at `instant`: stored points less lots expired or pending then (not below 0). Reads
+ * no more lots than the expired ones and, before card->pending_until, the pending ones. */
 int ledger_balance (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena,
                     int64_t *balance, struct error *err);
 
-/* Adds a lot of `points` > 0 and its journal row of `kind` (EARN, ADJUST, GIVE_BACK); then, when the card has
- * debt, pays it with the new points at once (a DEBT_PAID row). *lot_no (may be NULL): the new lot. */
+/* Adds a lot of `points` > 0 and its journal row of `kind` (EARN, ADJUST, GIVE_BACK) at `gained`; then, when the card has
+ * debt, pays it with the new points at once (a DEBT_PAID row), unless they were past their expiry when they came.
+ * usable_from before `gained` means at once. *lot_no (may be NULL): the new lot. A card that would hold more than 64
+ * bits of points is invalid_request; here and below a failure changes nothing, and `internal` is the lack of memory,
+ * or a store that contradicts itself. */
 int ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t gained, int64_t usable_from, int64_t expires,
                  int64_t origin_ref, struct arena *arena, int32_t *lot_no, struct error *err);
 
-/* Consumes `points` > 0 FEFO from lots usable at `instant`; one journal row. insufficient_points (details required,
- * available) when there are too few, and nothing changes. *row: the journal row (its uses are what a refund needs). */
+/* Consumes `points` > 0 FEFO from lots usable at `instant`, leaving what is held; one journal row. insufficient_points
+ * (details required, available) when there are too few. *row (may be NULL): the journal row (its uses are what a
+ * refund needs); valid as long as the arena. */
 int ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t instant,
                   const struct lot_source *source, struct arena *arena, const struct journal_row **row, struct error *err);
 
-/* Takes back `points` > 0: first from the lots whose numbers are given, then FEFO; what is missing is
- * debt, forgiven or refused (insufficient_points, nothing changes). *missing: what was not there. */
+/* Takes back `points` > 0, leaving what is held: first from the lots whose numbers are given, then FEFO, in both cases
+ * also points that are pending; what is missing is debt, forgiven or refused (insufficient_points, nothing changes).
+ * One journal row, none where nothing was there and it is forgiven. *missing (may be NULL): what was not there. */
 int ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uint32_t lot_no_count, enum shortfall shortfall,
                       int64_t instant, const struct lot_source *source, struct arena *arena, int64_t *missing, struct error *err);
 
-/* Gives back points to the lots they were taken from (`uses`; each lot that is not in memory is fetched by `lot_by_no`);
- * one journal row. Lots that are past their expiry at `instant` keep it, or live until `extended_expiry` (> 0).
- * Debt is then paid from what came back. */
+/* Gives back points to the lots they were taken from (`uses`; each lot that is not in memory is fetched by `finder`);
+ * one journal row. Points of a lot that is past its expiry at `instant` keep that expiry (an EXPIRE row takes them off
+ * again where it is booked), or become a lot of their own that lives until `extended_expiry` (> 0).
+ * Debt is then paid from what came back and can be used. */
 struct lot_finder {
     int (*find) (void *context, struct card *card, int32_t lot_no, struct error *err); /* adds it with ledger_add_stored_lot */
     void *context;
 };
 int ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry, int64_t instant,
                       const struct lot_finder *finder, struct arena *arena, struct error *err);
+
+/* Books every lot that is past its expiry at `instant` (LOT_EXPIRED, its remaining stays in it); one EXPIRE row, none
+ * where there is nothing. *expired (may be NULL): the points that went. */
+int ledger_expire (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena, int64_t *expired,
+                   struct error *err);
+
+/* NULL when the invariants hold, else what is wrong. With lots still in the store only what is in memory is checked. */
+const char *ledger_check (const struct card *card);
 
 #endif

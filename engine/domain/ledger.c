@@ -1,0 +1,616 @@
+/* ledger.c - lots gained, consumed first-expired-first-out, taken back, given back and expired (SEMANTICS section 4).
+ *
+ * Every function first reads what it needs and takes the memory it will write to, and only then changes the
+ * card: a failure on the way leaves nothing behind but lots that were read.
+ *
+ * Lots in memory are sorted FEFO. Of an incomplete card only those up to the horizon are known to be the first:
+ * a lot beyond it (gained in this batch, or read by its number) waits until the stored ones before it are in memory. */
+#include "domain/ledger.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+const char *const JOURNAL_NAMES[] = { "",          "earn",   "redeem",   "adjust",    "take_back",
+                                      "give_back", "expire", "unexpire", "debt_paid", "transfer" };
+
+enum { CAPACITY_FIRST = 8, LOT_NO_MAX = INT32_MAX };
+
+static int
+out_of_memory (struct error *err)
+{
+    return error_set (err, ERROR_INTERNAL, "out of memory for a card's lots");
+}
+
+/* ---------------------------------------------------------------- lots in memory */
+
+int
+lot_compare (const struct lot *a, const struct lot *b)
+{
+    if (a->expires != b->expires)
+        return a->expires < b->expires ? -1 : 1;
+    if (a->gained != b->gained)
+        return a->gained < b->gained ? -1 : 1;
+    return (a->lot_no > b->lot_no) - (a->lot_no < b->lot_no);
+}
+
+static bool
+lot_counts (const struct lot *lot)
+{
+    return lot->state == LOT_ACTIVE && lot->remaining > 0;
+}
+
+static bool
+lot_is_alive (const struct lot *lot, int64_t instant)
+{
+    return lot_counts (lot) && lot->expires > instant;
+}
+
+/* Whether nothing that is still in the store comes before this lot. */
+static bool
+lot_is_in_reach (const struct card *card, const struct lot *lot)
+{
+    return card->complete || lot_compare (lot, &card->horizon) <= 0;
+}
+
+static struct lot *
+lot_by_no (const struct card *card, int32_t lot_no)
+{
+    for (uint32_t i = card->loaded_count; i > 0; i--) /* refunds are mostly of recent orders */
+        if (card->lots[i - 1].lot_no == lot_no)
+            return &card->lots[i - 1];
+    return NULL;
+}
+
+static int
+lots_reserve (struct card *card, uint32_t more, struct arena *arena)
+{
+    if (card->loaded_capacity - card->loaded_count >= more)
+        return 0;
+    if (more > UINT32_MAX / 4 || card->loaded_count > UINT32_MAX / 4)
+        return -1;
+    uint32_t capacity = card->loaded_capacity ? card->loaded_capacity : CAPACITY_FIRST;
+    while (capacity - card->loaded_count < more)
+        capacity *= 2;
+    struct lot *lots = arena_array_of (arena, capacity, struct lot);
+    if (lots == NULL)
+        return -1;
+    if (card->loaded_count > 0)
+        memcpy (lots, card->lots, card->loaded_count * sizeof *lots);
+    card->lots = lots;
+    card->loaded_capacity = capacity;
+    return 0;
+}
+
+/* Puts a lot in its place; there is room. One with the same key is the same lot: it stays as it is. */
+static void
+lot_insert (struct card *card, const struct lot *lot)
+{
+    uint32_t low = 0, high = card->loaded_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (lot_compare (&card->lots[middle], lot) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < card->loaded_count && lot_compare (&card->lots[low], lot) == 0)
+        return;
+    memmove (&card->lots[low + 1], &card->lots[low], (card->loaded_count - low) * sizeof *lot);
+    card->lots[low] = *lot;
+    card->loaded_count++;
+}
+
+int
+ledger_add_stored_lot (struct card *card, const struct lot *lot, struct arena *arena)
+{
+    if (lots_reserve (card, 1, arena) != 0)
+        return -1;
+    lot_insert (card, lot);
+    return 0;
+}
+
+/* Reads the next lots of an incomplete card. */
+static int
+lots_read_more (struct card *card, const struct lot_source *source, struct error *err)
+{
+    struct lot before = card->horizon;
+    if (source == NULL || source->more == NULL)
+        return error_set (err, ERROR_INTERNAL, "card %" PRId64 " has lots that cannot be read", card->card_id);
+    if (source->more (source->context, card, err) != 0)
+        return -1;
+    if (!card->complete && lot_compare (&card->horizon, &before) <= 0)
+        return error_set (err, ERROR_INTERNAL, "reading the lots of card %" PRId64 " makes no progress", card->card_id);
+    return 0;
+}
+
+/* Brings the lot into memory, if there is such a lot. */
+static int
+lot_read (struct card *card, int32_t lot_no, const struct lot_source *source, struct error *err)
+{
+    if (lot_by_no (card, lot_no) != NULL || card->complete)
+        return 0;
+    if (source != NULL && source->find != NULL)
+        return source->find (source->context, card, lot_no, err);
+    while (!card->complete && lot_by_no (card, lot_no) == NULL)
+        if (lots_read_more (card, source, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* A new lot, numbered; there is room. */
+static int32_t
+lot_open (struct card *card, struct lot lot)
+{
+    lot.lot_no = ++card->lot_count;
+    lot.state = LOT_ACTIVE;
+    lot.remaining = lot.initial;
+    lot.is_new = true;
+    lot.is_changed = false;
+    if (lot.usable_from > card->pending_until) {
+        if (!card->pending_read) {
+            /* What the store holds is usable by the old mark at the latest. */
+            card->pending_read = true;
+            card->pending_read_from = card->pending_until;
+        }
+        card->pending_until = lot.usable_from;
+    }
+    lot_insert (card, &lot);
+    return lot.lot_no;
+}
+
+static void
+lot_take (struct lot *lot, int64_t points)
+{
+    lot->remaining -= points;
+    if (lot->remaining == 0)
+        lot->state = LOT_DEPLETED;
+    lot->is_changed = true;
+}
+
+/* ---------------------------------------------------------------- the journal */
+
+static int
+journal_reserve (struct card *card, uint32_t rows, struct arena *arena)
+{
+    if (card->journal_count > INT32_MAX - (int32_t)rows)
+        return -1;
+    if (card->journal_capacity - card->journal_size >= rows)
+        return 0;
+    if (card->journal_size > UINT32_MAX / 4)
+        return -1;
+    uint32_t capacity = card->journal_capacity ? card->journal_capacity * 2 : CAPACITY_FIRST;
+    struct journal_row *journal = arena_array_of (arena, capacity, struct journal_row);
+    if (journal == NULL)
+        return -1;
+    if (card->journal_size > 0)
+        memcpy (journal, card->journal, card->journal_size * sizeof *journal);
+    card->journal = journal;
+    card->journal_capacity = capacity;
+    return 0;
+}
+
+/* Moves the stored points by `amount` and writes the row; there is room. */
+static const struct journal_row *
+journal_add (struct card *card, enum journal_kind kind, int64_t amount, int64_t time, const struct lot_use *uses,
+             uint32_t use_count)
+{
+    struct journal_row *row = &card->journal[card->journal_size++];
+    card->points += amount;
+    card->is_changed = true;
+    *row = (struct journal_row){ ++card->journal_count, kind, amount, card->points, card->debt, time, use_count, uses };
+    return row;
+}
+
+/* ---------------------------------------------------------------- the balance */
+
+/* Brings every lot that is expired at `instant` into memory: they come first. */
+static int
+expired_read (struct card *card, int64_t instant, const struct lot_source *source, struct error *err)
+{
+    while (!card->complete && card->horizon.expires <= instant)
+        if (lots_read_more (card, source, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* Brings every lot that is pending at `instant` into memory. */
+static int
+pending_read (struct card *card, int64_t instant, const struct lot_source *source, struct error *err)
+{
+    if (instant >= card->pending_until || card->complete)
+        return 0;
+    if (card->pending_read && card->pending_read_from <= instant)
+        return 0;
+    if (source == NULL || source->pending == NULL) {
+        while (!card->complete)
+            if (lots_read_more (card, source, err) != 0)
+                return -1;
+        return 0;
+    }
+    if (source->pending (source->context, card, instant, err) != 0)
+        return -1;
+    card->pending_read = true;
+    card->pending_read_from = instant;
+    return 0;
+}
+
+int
+ledger_balance (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena,
+                int64_t *balance, struct error *err)
+{
+    (void)arena;
+    *balance = card->points;
+    if (card->points == 0)
+        return 0;
+    if (expired_read (card, instant, source, err) != 0 || pending_read (card, instant, source, err) != 0)
+        return -1;
+    for (uint32_t i = 0; i < card->loaded_count; i++) {
+        const struct lot *lot = &card->lots[i];
+        if (lot->expires > instant && instant >= card->pending_until)
+            break; /* neither this nor any later one */
+        if (lot_counts (lot) && (lot->expires <= instant || lot->usable_from > instant))
+            *balance -= lot->remaining;
+    }
+    assert (*balance >= 0);
+    if (*balance < 0)
+        *balance = 0;
+    return 0;
+}
+
+/* ---------------------------------------------------------------- gains */
+
+/* Pays debt with at most `points` of one lot. Returns what was paid; the caller writes the row. */
+static int64_t
+debt_pay (struct card *card, int32_t lot_no, int64_t points, struct lot_use *use)
+{
+    int64_t paid = points < card->debt ? points : card->debt;
+    if (paid > 0) {
+        lot_take (lot_by_no (card, lot_no), paid);
+        card->debt -= paid;
+        *use = (struct lot_use){ lot_no, paid };
+    }
+    return paid;
+}
+
+int
+ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t gained, int64_t usable_from,
+             int64_t expires, int64_t origin_ref, struct arena *arena, int32_t *lot_no, struct error *err)
+{
+    int64_t after;
+    assert (points > 0);
+    if (__builtin_add_overflow (card->points, points, &after))
+        return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
+                            card->card_id);
+    struct lot_use *uses = arena_array_of (arena, 2, struct lot_use);
+    if (uses == NULL || card->lot_count == LOT_NO_MAX || lots_reserve (card, 1, arena) != 0 ||
+        journal_reserve (card, 2, arena) != 0)
+        return out_of_memory (err);
+
+    int32_t number = lot_open (card, (struct lot){ .gained = gained,
+                                                   .usable_from = usable_from > gained ? usable_from : gained,
+                                                   .expires = expires,
+                                                   .initial = points,
+                                                   .origin_ref = origin_ref });
+    uses[0] = (struct lot_use){ number, points };
+    journal_add (card, kind, points, gained, &uses[0], 1);
+    int64_t paid = expires > gained ? debt_pay (card, number, points, &uses[1]) : 0;
+    if (paid > 0)
+        journal_add (card, JOURNAL_DEBT_PAID, -paid, gained, &uses[1], 1);
+    if (lot_no != NULL)
+        *lot_no = number;
+    assert (ledger_check (card) == NULL);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- spending and taking back */
+
+/* What is to be consumed, and from which lots it may come. */
+struct consumption {
+    int64_t points, instant;
+    bool pending_too;
+    const int32_t *named; /* these first, also beyond the horizon */
+    uint32_t named_count;
+};
+
+static bool
+lot_fits (const struct consumption *what, const struct lot *lot)
+{
+    return lot_is_alive (lot, what->instant) && (what->pending_too || lot->usable_from <= what->instant);
+}
+
+static bool
+lot_is_named (const struct consumption *what, const struct lot *lot)
+{
+    for (uint32_t i = 0; i < what->named_count; i++)
+        if (what->named[i] == lot->lot_no)
+            return true;
+    return false;
+}
+
+/* Reads lots until those that may be consumed hold what is wanted and what is held, or there are no more.
+ * *available: what they hold (not all of it when it is more than enough), less what is held. *lot_count: lots. */
+static int
+consumption_prepare (struct card *card, const struct consumption *what, const struct lot_source *source,
+                     int64_t *available, uint32_t *lot_count, struct error *err)
+{
+    int64_t wanted;
+    if (__builtin_add_overflow (what->points, card->held, &wanted))
+        wanted = INT64_MAX;
+    for (uint32_t i = 0; i < what->named_count; i++)
+        if (lot_read (card, what->named[i], source, err) != 0)
+            return -1;
+    for (;;) {
+        int64_t sum = 0;
+        *lot_count = 0;
+        for (uint32_t i = 0; i < card->loaded_count && sum < wanted; i++) {
+            const struct lot *lot = &card->lots[i];
+            if (!lot_is_in_reach (card, lot) && what->named_count == 0)
+                break;
+            if (lot_fits (what, lot) && (lot_is_in_reach (card, lot) || lot_is_named (what, lot))) {
+                sum += lot->remaining;
+                ++*lot_count;
+            }
+        }
+        *available = sum > card->held ? sum - card->held : 0;
+        if (sum >= wanted || card->complete)
+            return 0;
+        if (lots_read_more (card, source, err) != 0)
+            return -1;
+    }
+}
+
+/* Takes `points`, which are there, and lists what came from where. Returns how many lots. */
+static uint32_t
+consumption_apply (struct card *card, const struct consumption *what, int64_t points, struct lot_use *uses)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < what->named_count && points > 0; i++) {
+        struct lot *lot = lot_by_no (card, what->named[i]);
+        if (lot == NULL || !lot_fits (what, lot))
+            continue;
+        int64_t taken = lot->remaining < points ? lot->remaining : points;
+        uses[count++] = (struct lot_use){ lot->lot_no, taken };
+        lot_take (lot, taken);
+        points -= taken;
+    }
+    for (uint32_t i = 0; i < card->loaded_count && points > 0; i++) {
+        struct lot *lot = &card->lots[i];
+        if (!lot_fits (what, lot))
+            continue;
+        assert (lot_is_in_reach (card, lot));
+        int64_t taken = lot->remaining < points ? lot->remaining : points;
+        uses[count++] = (struct lot_use){ lot->lot_no, taken };
+        lot_take (lot, taken);
+        points -= taken;
+    }
+    assert (points == 0);
+    return count;
+}
+
+static int
+insufficient (const struct card *card, int64_t required, int64_t available, struct error *err)
+{
+    char required_text[DECIMAL_TEXT_MAX], available_text[DECIMAL_TEXT_MAX];
+    decimal_format (required, POINTS_DIGITS, POINTS_DIGITS, required_text);
+    decimal_format (available, POINTS_DIGITS, POINTS_DIGITS, available_text);
+    error_set (err, ERROR_INSUFFICIENT_POINTS, "card %" PRId64 " has %s points, %s are required", card->card_id,
+               available_text, required_text);
+    error_detail (err, "required", "%s", required_text);
+    return error_detail (err, "available", "%s", available_text);
+}
+
+int
+ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t instant,
+              const struct lot_source *source, struct arena *arena, const struct journal_row **row, struct error *err)
+{
+    struct consumption what = { .points = points, .instant = instant };
+    int64_t available;
+    uint32_t lot_count;
+    assert (points > 0);
+    if (consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
+        return -1;
+    if (available < points)
+        return insufficient (card, points, available, err);
+    struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
+    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+        return out_of_memory (err);
+
+    uint32_t count = consumption_apply (card, &what, points, uses);
+    const struct journal_row *written = journal_add (card, kind, -points, instant, uses, count);
+    if (row != NULL)
+        *row = written;
+    assert (ledger_check (card) == NULL);
+    return 0;
+}
+
+int
+ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uint32_t lot_no_count,
+                  enum shortfall shortfall, int64_t instant, const struct lot_source *source, struct arena *arena,
+                  int64_t *missing, struct error *err)
+{
+    struct consumption what = { points, instant, true, lot_nos, lot_no_count };
+    int64_t available, debt = card->debt;
+    uint32_t lot_count;
+    assert (points > 0);
+    if (consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
+        return -1;
+    int64_t taken = points < available ? points : available;
+    if (taken < points && shortfall == SHORTFALL_REFUSE)
+        return insufficient (card, points, available, err);
+    if (shortfall == SHORTFALL_DEBT && __builtin_add_overflow (debt, points - taken, &debt))
+        return error_set (err, ERROR_INVALID_REQUEST, "card %" PRId64 " would owe too many points", card->card_id);
+    /* Named lots may come out of turn, so that one more lot than was counted is begun. */
+    struct lot_use *uses = arena_array_of (arena, (size_t)lot_count + lot_no_count, struct lot_use);
+    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+        return out_of_memory (err);
+
+    uint32_t count = consumption_apply (card, &what, taken, uses);
+    if (taken > 0 || debt != card->debt) {
+        card->debt = debt;
+        journal_add (card, JOURNAL_TAKE_BACK, -taken, instant, uses, count);
+    }
+    if (missing != NULL)
+        *missing = points - taken;
+    assert (ledger_check (card) == NULL);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- giving back */
+
+/* Points that come back to a lot past its expiry become a lot of their own when they are to live on: what the
+ * lot itself had left stays expired. So they do when the lot was closed. */
+static bool
+gets_own_lot (const struct lot *lot, int64_t extended_expiry, int64_t instant)
+{
+    return lot->state == LOT_CLOSED || (lot->expires <= instant && extended_expiry > instant);
+}
+
+/* Adds the points of `use` to its lot, or to a new one. Returns the lot's number. */
+static int32_t
+use_give_back (struct card *card, const struct lot_use *use, int64_t extended_expiry, int64_t instant)
+{
+    struct lot *lot = lot_by_no (card, use->lot_no);
+    if (gets_own_lot (lot, extended_expiry, instant)) {
+        bool extends = lot->expires <= instant && extended_expiry > instant;
+        return lot_open (card, (struct lot){ .gained = lot->gained,
+                                             .usable_from = lot->usable_from,
+                                             .expires = extends ? extended_expiry : lot->expires,
+                                             .initial = use->points,
+                                             .origin_ref = lot->origin_ref });
+    }
+    lot->remaining += use->points;
+    lot->is_changed = true;
+    if (lot->state == LOT_DEPLETED)
+        lot->state = LOT_ACTIVE;
+    return lot->lot_no;
+}
+
+/* Reads the lots of `uses` and proves that the points can go back there. *total: all points. */
+static int
+give_back_prepare (struct card *card, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry,
+                   int64_t instant, const struct lot_finder *finder, int64_t *total, struct error *err)
+{
+    bool fits = true;
+    uint32_t added = 0;
+    int64_t after;
+    *total = 0;
+    for (uint32_t i = 0; i < use_count; i++) {
+        if (lot_by_no (card, uses[i].lot_no) == NULL && finder != NULL &&
+            finder->find (finder->context, card, uses[i].lot_no, err) != 0)
+            return -1;
+        if (lot_by_no (card, uses[i].lot_no) == NULL || uses[i].points <= 0)
+            return error_set (err, ERROR_INTERNAL, "card %" PRId64 " has no lot %d to give points back to",
+                              card->card_id, (int)uses[i].lot_no);
+        if (__builtin_add_overflow (*total, uses[i].points, total))
+            return error_set (err, ERROR_INTERNAL, "too many points are given back to card %" PRId64, card->card_id);
+    }
+    /* The same lot may be named twice: try it on the lots, and take it off again. */
+    for (; added < use_count && fits; added++) {
+        struct lot *lot = lot_by_no (card, uses[added].lot_no);
+        if (!gets_own_lot (lot, extended_expiry, instant)) {
+            lot->remaining += uses[added].points;
+            fits = lot->remaining <= lot->initial;
+        }
+    }
+    while (added-- > 0) {
+        struct lot *lot = lot_by_no (card, uses[added].lot_no);
+        if (!gets_own_lot (lot, extended_expiry, instant))
+            lot->remaining -= uses[added].points;
+    }
+    if (!fits)
+        return error_set (err, ERROR_INTERNAL, "more points are given back to a lot of card %" PRId64 " than it lost",
+                          card->card_id);
+    if (__builtin_add_overflow (card->points, *total, &after))
+        return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
+                            card->card_id);
+    return 0;
+}
+
+/* Books again what came back to lots whose expiry was booked before. */
+static void
+give_back_expire (struct card *card, const struct lot_use *returned, uint32_t count, int64_t instant,
+                  struct lot_use *uses)
+{
+    int64_t gone = 0;
+    uint32_t use_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (lot_by_no (card, returned[i].lot_no)->state == LOT_EXPIRED) {
+            uses[use_count++] = returned[i];
+            gone += returned[i].points;
+        }
+    if (gone > 0)
+        journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
+}
+
+/* Pays debt with what came back and is alive, in the order in which it would be consumed (the last used lot came first). */
+static void
+give_back_pay_debt (struct card *card, const struct lot_use *returned, uint32_t count, int64_t instant,
+                    struct lot_use *uses)
+{
+    int64_t paid = 0;
+    uint32_t use_count = 0;
+    for (uint32_t i = count; i > 0 && card->debt > 0; i--) {
+        if (!lot_is_alive (lot_by_no (card, returned[i - 1].lot_no), instant))
+            continue;
+        paid += debt_pay (card, returned[i - 1].lot_no, returned[i - 1].points, &uses[use_count]);
+        use_count++;
+    }
+    if (paid > 0)
+        journal_add (card, JOURNAL_DEBT_PAID, -paid, instant, uses, use_count);
+}
+
+int
+ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry,
+                  int64_t instant, const struct lot_finder *finder, struct arena *arena, struct error *err)
+{
+    int64_t total;
+    if (use_count == 0)
+        return 0;
+    if (give_back_prepare (card, uses, use_count, extended_expiry, instant, finder, &total, err) != 0)
+        return -1;
+    struct lot_use *lists = arena_array_of (arena, (size_t)use_count * 3, struct lot_use);
+    if (lists == NULL || use_count > (uint32_t)(LOT_NO_MAX - card->lot_count) ||
+        lots_reserve (card, use_count, arena) != 0 || journal_reserve (card, 3, arena) != 0)
+        return out_of_memory (err);
+
+    for (uint32_t i = 0; i < use_count; i++)
+        lists[i] = (struct lot_use){ use_give_back (card, &uses[i], extended_expiry, instant), uses[i].points };
+    journal_add (card, JOURNAL_GIVE_BACK, total, instant, lists, use_count);
+    give_back_expire (card, lists, use_count, instant, lists + use_count);
+    give_back_pay_debt (card, lists, use_count, instant, lists + 2 * (size_t)use_count);
+    assert (ledger_check (card) == NULL);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- expiry */
+
+int
+ledger_expire (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena,
+               int64_t *expired, struct error *err)
+{
+    uint32_t count = 0, use_count = 0;
+    int64_t gone = 0;
+    if (card->points > 0 && expired_read (card, instant, source, err) != 0)
+        return -1;
+    for (uint32_t i = 0; i < card->loaded_count && card->lots[i].expires <= instant; i++)
+        count += lot_counts (&card->lots[i]);
+    struct lot_use *uses = arena_array_of (arena, count, struct lot_use);
+    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+        return out_of_memory (err);
+
+    for (uint32_t i = 0; i < card->loaded_count && use_count < count; i++) {
+        struct lot *lot = &card->lots[i];
+        if (!lot_counts (lot))
+            continue;
+        lot->state = LOT_EXPIRED;
+        lot->is_changed = true;
+        gone += lot->remaining;
+        uses[use_count++] = (struct lot_use){ lot->lot_no, lot->remaining };
+    }
+    if (gone > 0)
+        journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
+    if (expired != NULL)
+        *expired = gone;
+    assert (ledger_check (card) == NULL);
+    return 0;
+}
