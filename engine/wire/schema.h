@@ -22,6 +22,7 @@ enum {
     WIRE_LINES_MAX = 1000,
     WIRE_NAME_MAX = 64, /* bytes of an order id, a key, a code */
     WIRE_META_MAX = 1024,
+    WIRE_FIELDS_MAX = 64, /* of one schema: a set of them is a 64-bit mask */
     WIRE_HASH_BYTES = 32,
 };
 
@@ -40,15 +41,18 @@ enum wire_type {
     WIRE_INTS,      /* list of integers */
     WIRE_STRINGS,   /* list of strings of at most WIRE_NAME_MAX bytes */
     WIRE_ENUMS,     /* list of names: value.list.integers holds their indexes */
-    WIRE_ANY,       /* any MessagePack of at most max bytes: value.text holds its bytes, checked */
+    WIRE_ANY,       /* anything that JSON can say, of at most max bytes of MessagePack: value.text holds its
+                       bytes, checked (no binary, no extension, NaN or infinity; text and keys as STRING) */
 };
 
 enum wire_flag {
     WIRE_REQUIRED = 1,
     WIRE_NOT_HASHED = 2, /* left out of the canonical hash */
     WIRE_INT_OK = 4,     /* STRING: an integer is taken too, as its decimal text */
-    WIRE_SHORT = 8,      /* RECORD, RECORDS: a string or an integer stands for a record with only its
-                            first field of that type (STRING, INT) given */
+    WIRE_SHORT = 8,      /* RECORD, RECORDS: a string or an integer stands for a record with only its first
+                            field of that type (STRING, INT) given; an integer also for a STRING with INT_OK */
+    WIRE_DISTINCT = 16,  /* absent is not the same as default_value (no customer is not customer 0; a setting
+                            taken from elsewhere): when given, it counts in the hash whatever it is */
 };
 
 struct wire_schema;
@@ -109,9 +113,25 @@ struct wire_record {
 struct wire_record *wire_decode (const struct wire_schema *schema, struct str body, unsigned currency_digits,
                                  struct arena *arena, struct error *err);
 
-/* BLAKE2b-256 over the decoded fields in schema order: a form version, then for each field that is
- * present, hashed and not its default its index, type and value (records and lists nested, with
- * their counts). The method is not part of it. */
+/* BLAKE2b-256 over the decoded fields, so that every way to write one request hashes alike and any other
+ * change shows. The method is not part of it. Keys are kept with it for ever, so its form may change only
+ * together with its version; test/unit/wire_hash_test.c pins it. The bytes that are hashed:
+ *
+ *   body    version (1 byte, now 1), record
+ *   record  for each field that counts, in schema order: index (1 byte), tag (1 byte), value; then 0xff
+ *   value   b BOOL                     1 byte, 0 or 1
+ *           i INT, e ENUM, d DECIMAL, m MONEY, p POINTS, y DAY
+ *                                      8 bytes, little-endian two's complement, in the units of wire_type
+ *           t TIME                     1 byte has_offset, 8 bytes us
+ *           s STRING                   length (4 bytes, little-endian), bytes
+ *           r RECORD                   record
+ *           I INTS, E ENUMS            count (4 bytes), 8 bytes each
+ *           S STRINGS                  count, then each as STRING
+ *           R RECORDS                  count, then each as record
+ *           a ANY                      any, as any.h says
+ *
+ * A field counts unless it is absent (null, too), NOT_HASHED, an empty string or list, or its default_value
+ * without DISTINCT. TIME, DAY, RECORD and ANY have no default. */
 void wire_hash (const struct wire_record *record, uint8_t hash[WIRE_HASH_BYTES]);
 
 /* Index of a name in a NULL-terminated list, -1 when it is not there. */

@@ -2,7 +2,10 @@
  * default, record schema, enum names, meaning). A handler reads `record->fields[F_ORDER_LINES]`.
  *
  * Fields of programs, rules and rewards have Odoo's names. What a field does stands in
- * docs/semantics.md; what this version cannot do yet is refused where the program is used, not here. */
+ * docs/semantics.md; what this version cannot do yet is refused where the program is used, not here.
+ *
+ * New fields go to the end of their list, new names to the end of theirs: their positions are part of the
+ * hash that a key is kept with for ever (schema.h). A schema has at most WIRE_FIELDS_MAX fields. */
 #ifndef WIRE_SCHEMAS_H
 #define WIRE_SCHEMAS_H
 
@@ -40,6 +43,14 @@ extern const char *const NAMES_REWARD_TYPE[];       /* discount, product, specia
 extern const char *const NAMES_DISCOUNT_MODE[];     /* percent, per_point, per_order */
 extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific */
 
+/* All of them, with the names they go by in other languages ("program_type"); in schemas.c. */
+struct wire_name_list {
+    const char *name;
+    const char *const *names;
+};
+extern const struct wire_name_list WIRE_NAME_LISTS[];
+extern const unsigned WIRE_NAME_LIST_COUNT;
+
 #define TAX_FIELDS(X)                                                                                                  \
     X (TAX, ID, "id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the tax's id")              \
     X (TAX, AMOUNT_TYPE, "amount_type", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_TAX_TYPE, "percent, or a fixed sum per unit") \
@@ -48,7 +59,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (TAX, AFFECTS_BASE, "affects_base", WIRE_BOOL, 0, 0, 1, 0, NULL, NULL, "later percent taxes are taken of it too")
 
 #define REFUND_REF_FIELDS(X)                                                                                           \
-    X (REFUND_REF, ORDER_ID, "order_id", WIRE_STRING, WIRE_REQUIRED, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the original order") \
+    X (REFUND_REF, ORDER_ID, "order_id", WIRE_STRING, WIRE_REQUIRED | WIRE_INT_OK, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the original order") \
     X (REFUND_REF, LINE_ID, "line_id", WIRE_STRING, WIRE_INT_OK, 1, WIRE_NAME_MAX, 0, NULL, NULL, "its line; without it lines match by product and unit price, then product")
 
 #define CARD_REF_FIELDS(X)                                                                                             \
@@ -68,9 +79,9 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
 
 #define CLAIM_FIELDS(X)                                                                                                \
     X (CLAIM, CODE, "code", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "a code entered by hand")                 \
-    X (CLAIM, PROGRAM_ID, "program_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "a reward chosen: its program") \
-    X (CLAIM, REWARD_ID, "reward_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and the reward; not needed where the program has one") \
-    X (CLAIM, PRODUCT_ID, "product_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the product chosen")  \
+    X (CLAIM, PROGRAM_ID, "program_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "a reward chosen: its program") \
+    X (CLAIM, REWARD_ID, "reward_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and the reward; not needed where the program has one") \
+    X (CLAIM, PRODUCT_ID, "product_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the product chosen") \
     X (CLAIM, QTY, "qty", WIRE_DECIMAL, 0, 1, MICRO_MAX, 0, NULL, NULL, "how many")                                    \
     X (CLAIM, POINTS, "points", WIRE_POINTS, 0, 1, POINTS_MAX, 0, NULL, NULL, "how many points to spend at most")      \
     X (CLAIM, CARD, "card", WIRE_RECORD, WIRE_SHORT, 0, 0, 0, &SCHEMA_CARD_REF, NULL, "the card that pays")
@@ -78,12 +89,12 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
 #define ORDER_FIELDS(X)                                                                                                \
     X (ORDER, ORDER_ID, "order_id", WIRE_STRING, WIRE_REQUIRED | WIRE_INT_OK, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the document's id, unique for ever") \
     X (ORDER, CHANNEL, "channel", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_CHANNEL, "pos or sale")                           \
-    X (ORDER, STORE_ID, "store_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the store (pos_config)")  \
+    X (ORDER, STORE_ID, "store_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the store (pos_config)") \
     X (ORDER, DATE, "date", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "when it was made; now when absent")                    \
-    X (ORDER, PARTNER_ID, "partner_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the customer, or none") \
+    X (ORDER, PARTNER_ID, "partner_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the customer, or none") \
     X (ORDER, CURRENCY, "currency", WIRE_STRING, 0, 3, 3, 0, NULL, NULL, "refused when it is not the engine's")        \
     X (ORDER, TAX_ROUNDING, "tax_rounding", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_TAX_ROUNDING, "each tax on each line, or once for the order") \
-    X (ORDER, PRICELIST_ID, "pricelist_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the pricelist, for programs that name some") \
+    X (ORDER, PRICELIST_ID, "pricelist_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the pricelist, for programs that name some") \
     X (ORDER, LINES, "lines", WIRE_RECORDS, WIRE_REQUIRED, 1, WIRE_LINES_MAX, 0, &SCHEMA_LINE, NULL, "what is bought and returned") \
     X (ORDER, CARDS, "cards", WIRE_RECORDS, WIRE_SHORT, 0, 20, 0, &SCHEMA_CARD_REF, NULL, "cards presented, by id or code") \
     X (ORDER, CLAIMS, "claims", WIRE_RECORDS, 0, 0, 50, 0, &SCHEMA_CLAIM, NULL, "codes entered and rewards chosen, in order") \
@@ -92,13 +103,13 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (ORDER, HOLD_ID, "hold_id", WIRE_STRING, WIRE_INT_OK, 1, WIRE_NAME_MAX, 0, NULL, NULL, "a hold that this order captures") \
     X (ORDER, EXPECTED_TOTAL, "expected_total", WIRE_MONEY, WIRE_NOT_HASHED, -MONEY_MAX, MONEY_MAX, 0, NULL, NULL, "price_changed when amount_total differs") \
     X (ORDER, PAID, "paid", WIRE_BOOL, 0, 0, 1, 0, NULL, NULL, "already paid for: recorded, never refused")            \
-    X (ORDER, CHARGED_TOTAL, "charged_total", WIRE_MONEY, 0, -MONEY_MAX, MONEY_MAX, 0, NULL, NULL, "what a paid order was charged") \
+    X (ORDER, CHARGED_TOTAL, "charged_total", WIRE_MONEY, WIRE_DISTINCT, -MONEY_MAX, MONEY_MAX, 0, NULL, NULL, "what a paid order was charged") \
     X (ORDER, IMPORT, "import", WIRE_BOOL, 0, 0, 1, 0, NULL, NULL, "history: `date` is now for every rule (roles odoo, admin)") \
     X (ORDER, REFUND_OF, "refund_of", WIRE_RECORD, WIRE_SHORT, 0, 0, 0, &SCHEMA_REFUND_REF, NULL, "the original of every return line that names none") \
-    X (ORDER, SHORTFALL, "shortfall", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_SHORTFALL, "what happens to earned points that are gone already") \
-    X (ORDER, REFERENCE, "reference", WIRE_STRING, 0, 0, WIRE_NAME_MAX, 0, NULL, NULL, "receipt number")                \
-    X (ORDER, CASHIER_ID, "cashier_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "cashier")             \
-    X (ORDER, SESSION_ID, "session_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "till session")        \
+    X (ORDER, SHORTFALL, "shortfall", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_SHORTFALL, "what happens to earned points that are gone already") \
+    X (ORDER, REFERENCE, "reference", WIRE_STRING, 0, 0, WIRE_NAME_MAX, 0, NULL, NULL, "receipt number")               \
+    X (ORDER, CASHIER_ID, "cashier_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "cashier") \
+    X (ORDER, SESSION_ID, "session_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "till session") \
     X (ORDER, META, "meta", WIRE_ANY, 0, 0, WIRE_META_MAX, 0, NULL, NULL, "anything, stored and echoed")               \
     X (ORDER, EXPLAIN, "explain", WIRE_BOOL, WIRE_NOT_HASHED, 0, 1, 0, NULL, NULL, "answer with `rejected`")           \
     X (ORDER, AT, "at", WIRE_TIME, WIRE_NOT_HASHED, 0, 0, 0, NULL, NULL, "quote: as of this instant")                  \
@@ -113,7 +124,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
 
 #define CARD_CREATE_FIELDS(X)                                                                                          \
     X (CARD_CREATE, PROGRAM_ID, "program_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the program whose points it holds") \
-    X (CARD_CREATE, PARTNER_ID, "partner_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "its member; without one the card is the bearer's") \
+    X (CARD_CREATE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "its member; without one the card is the bearer's") \
     X (CARD_CREATE, CODE, "code", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "printed code; made up when absent") \
     X (CARD_CREATE, POINTS, "points", WIRE_POINTS, 0, 0, POINTS_MAX, 0, NULL, NULL, "points it starts with")           \
     X (CARD_CREATE, EXPIRES, "expires", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "when these expire; as the program says when absent") \
@@ -124,8 +135,8 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
 #define CARD_GET_FIELDS(X)                                                                                             \
     X (CARD_GET, CARD_ID, "card_id", WIRE_INT, 0, 1, WIRE_INT_MAX, 0, NULL, NULL, "by id")                             \
     X (CARD_GET, CODE, "code", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "by code")                             \
-    X (CARD_GET, PARTNER_ID, "partner_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "by member")        \
-    X (CARD_GET, PROGRAM_ID, "program_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and program")      \
+    X (CARD_GET, PARTNER_ID, "partner_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "by member") \
+    X (CARD_GET, PROGRAM_ID, "program_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and program") \
     X (CARD_GET, AT, "at", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "balance as of this instant (not before now)")           \
     X (CARD_GET, LIMIT, "limit", WIRE_INT, 0, 1, 1000, 100, NULL, NULL, "card.history: rows at most")                  \
     X (CARD_GET, CURSOR, "cursor", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "card.history: `next_cursor` of the page before")
@@ -133,10 +144,10 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
 #define CARD_ADJUST_FIELDS(X)                                                                                          \
     X (CARD_ADJUST, CARD_ID, "card_id", WIRE_INT, 0, 1, WIRE_INT_MAX, 0, NULL, NULL, "by id")                          \
     X (CARD_ADJUST, CODE, "code", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "by code")                          \
-    X (CARD_ADJUST, PARTNER_ID, "partner_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "by member")     \
-    X (CARD_ADJUST, PROGRAM_ID, "program_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and program")   \
+    X (CARD_ADJUST, PARTNER_ID, "partner_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "by member") \
+    X (CARD_ADJUST, PROGRAM_ID, "program_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and program") \
     X (CARD_ADJUST, POINTS, "points", WIRE_POINTS, WIRE_REQUIRED, -POINTS_MAX, POINTS_MAX, 0, NULL, NULL, "points to add, or to take when negative; not 0") \
-    X (CARD_ADJUST, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history")  \
+    X (CARD_ADJUST, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history") \
     X (CARD_ADJUST, EXPIRES, "expires", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "when added points expire; as the program says when absent")
 
 #define EXPIRY_FIELDS(X)                                                                                               \
@@ -145,15 +156,15 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (EXPIRY, DATE, "date", WIRE_DAY, 0, 0, 0, 0, NULL, NULL, "policy date: the last day on which they count")
 
 #define RULE_FIELDS(X)                                                                                                 \
-    X (RULE, ID, "id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "unique in the program; its position from 1 when absent") \
+    X (RULE, ID, "id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "unique in the program; its position from 1 when absent") \
     X (RULE, MINIMUM_QTY, "minimum_qty", WIRE_DECIMAL, 0, 0, MICRO_MAX, 0, NULL, NULL, "units of its products needed") \
     X (RULE, MINIMUM_AMOUNT, "minimum_amount", WIRE_MONEY, 0, 0, MONEY_MAX, 0, NULL, NULL, "money on them needed")     \
     X (RULE, MINIMUM_AMOUNT_TAX_MODE, "minimum_amount_tax_mode", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_TAX_MODE, "that money with or without tax") \
     X (RULE, PRODUCT_IDS, "product_ids", WIRE_INTS, 0, 0, 10000, 0, NULL, NULL, "its products")                        \
-    X (RULE, CATEGORY_ID, "category_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "or all below a category") \
+    X (RULE, CATEGORY_ID, "category_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "or all below a category") \
     X (RULE, TAG, "tag", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "or all with a tag")                         \
     X (RULE, EXCLUDE_PRODUCT_IDS, "exclude_product_ids", WIRE_INTS, 0, 0, 10000, 0, NULL, NULL, "but not these")       \
-    X (RULE, EXCLUDE_CATEGORY_ID, "exclude_category_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "nor what is below this") \
+    X (RULE, EXCLUDE_CATEGORY_ID, "exclude_category_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "nor what is below this") \
     X (RULE, EXCLUDE_TAG, "exclude_tag", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "nor what has this tag")     \
     X (RULE, MEMBERSHIP_PRODUCT_IDS, "membership_product_ids", WIRE_INTS, 0, 0, 100, 0, NULL, NULL, "only for members of these levels") \
     X (RULE, FIRST_ORDER, "first_order", WIRE_BOOL, 0, 0, 1, 0, NULL, NULL, "only on a customer's first order")        \
@@ -170,7 +181,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
 
 #define SET_ITEM_FIELDS(X)                                                                                             \
     X (SET_ITEM, PRODUCT_IDS, "product_ids", WIRE_INTS, 0, 0, 10000, 0, NULL, NULL, "one of these products")           \
-    X (SET_ITEM, CATEGORY_ID, "category_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "or of a category") \
+    X (SET_ITEM, CATEGORY_ID, "category_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "or of a category") \
     X (SET_ITEM, TAG, "tag", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "or with a tag")                         \
     X (SET_ITEM, QTY, "qty", WIRE_DECIMAL, 0, 1, MICRO_MAX, MICRO_ONE, NULL, NULL, "units of it in a set")
 
@@ -178,7 +189,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (DISCOUNT_STEP, DISCOUNT, "discount", WIRE_DECIMAL, WIRE_REQUIRED, 1, PERCENT_MAX, 0, NULL, NULL, "percent of what is left")
 
 #define REWARD_FIELDS(X)                                                                                               \
-    X (REWARD, ID, "id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "unique in the program; its position from 1 when absent") \
+    X (REWARD, ID, "id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "unique in the program; its position from 1 when absent") \
     X (REWARD, DESCRIPTION, "description", WIRE_STRING, 0, 0, 200, 0, NULL, NULL, "for people")                        \
     X (REWARD, REWARD_TYPE, "reward_type", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_REWARD_TYPE, "what it gives")            \
     X (REWARD, REQUIRED_POINTS, "required_points", WIRE_POINTS, 0, 1, POINTS_MAX, POINTS_ONE, NULL, NULL, "what it costs") \
@@ -188,10 +199,10 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (REWARD, DISCOUNT_APPLICABILITY, "discount_applicability", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_APPLICABILITY, "the whole order, its cheapest unit, or specific products") \
     X (REWARD, DISCOUNT_MAX_AMOUNT, "discount_max_amount", WIRE_MONEY, 0, 0, MONEY_MAX, 0, NULL, NULL, "at most this much; 0 is no limit") \
     X (REWARD, DISCOUNT_PRODUCT_IDS, "discount_product_ids", WIRE_INTS, 0, 0, 10000, 0, NULL, NULL, "the products it takes something off") \
-    X (REWARD, DISCOUNT_CATEGORY_ID, "discount_category_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "or all below a category") \
+    X (REWARD, DISCOUNT_CATEGORY_ID, "discount_category_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "or all below a category") \
     X (REWARD, DISCOUNT_TAG, "discount_tag", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "or all with a tag")     \
     X (REWARD, EXCLUDE_PRODUCT_IDS, "exclude_product_ids", WIRE_INTS, 0, 0, 10000, 0, NULL, NULL, "but not these")     \
-    X (REWARD, EXCLUDE_CATEGORY_ID, "exclude_category_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "nor what is below this") \
+    X (REWARD, EXCLUDE_CATEGORY_ID, "exclude_category_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "nor what is below this") \
     X (REWARD, EXCLUDE_TAG, "exclude_tag", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "nor what has this tag")   \
     X (REWARD, REWARD_PRODUCT_IDS, "reward_product_ids", WIRE_INTS, 0, 0, 1000, 0, NULL, NULL, "product: which are free") \
     X (REWARD, REWARD_PRODUCT_QTY, "reward_product_qty", WIRE_DECIMAL, 0, 1, MICRO_MAX, MICRO_ONE, NULL, NULL, "product: how many") \
@@ -208,8 +219,8 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (PROGRAM, NAME, "name", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "for people")                         \
     X (PROGRAM, PROGRAM_TYPE, "program_type", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_PROGRAM_TYPE, "what kind of program") \
     X (PROGRAM, STATE, "state", WIRE_ENUM, 0, 0, 0, 1, NULL, NAMES_PROGRAM_STATE, "draft, active (default) or archived") \
-    X (PROGRAM, TRIGGER, "trigger", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_TRIGGER, "takes part by itself, or with a code") \
-    X (PROGRAM, APPLIES_ON, "applies_on", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_APPLIES_ON, "points are for this order, later ones, or both (default: both for loyalty, else current)") \
+    X (PROGRAM, TRIGGER, "trigger", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_TRIGGER, "takes part by itself, or with a code") \
+    X (PROGRAM, APPLIES_ON, "applies_on", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_APPLIES_ON, "points are for this order, later ones, or both (default: both for loyalty, else current)") \
     X (PROGRAM, DATE_FROM, "date_from", WIRE_DAY, 0, 0, 0, 0, NULL, NULL, "first day")                                 \
     X (PROGRAM, DATE_TO, "date_to", WIRE_DAY, 0, 0, 0, 0, NULL, NULL, "last day")                                      \
     X (PROGRAM, WEEKDAYS, "weekdays", WIRE_ENUMS, 0, 0, 7, 0, NULL, NAMES_WEEKDAY, "only on these days")               \
@@ -217,7 +228,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (PROGRAM, POS_CONFIG_IDS, "pos_config_ids", WIRE_INTS, 0, 0, 1000, 0, NULL, NULL, "only in these stores")        \
     X (PROGRAM, CHANNELS, "channels", WIRE_ENUMS, 0, 0, 2, 0, NULL, NAMES_CHANNEL, "only in these channels")           \
     X (PROGRAM, PRICELIST_IDS, "pricelist_ids", WIRE_INTS, 0, 0, 100, 0, NULL, NULL, "only with these pricelists")     \
-    X (PROGRAM, MEMBERSHIP_PRODUCT_ID, "membership_product_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the level whose program it is") \
+    X (PROGRAM, MEMBERSHIP_PRODUCT_ID, "membership_product_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the level whose program it is") \
     X (PROGRAM, IS_PRIMARY_LOYALTY, "is_primary_loyalty", WIRE_BOOL, 0, 0, 1, 0, NULL, NULL, "the program that a member of that level earns in") \
     X (PROGRAM, PRIORITY, "priority", WIRE_INT, 0, -1000000, 1000000, 0, NULL, NULL, "lower ones first within a layer") \
     X (PROGRAM, STACKING, "stacking", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_STACKING, "how it goes with others of its layer") \
@@ -237,7 +248,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (PROGRAM, EXTEND_DAYS, "extend_days", WIRE_INT, 0, 0, 3650, 0, NULL, NULL, "restore_expired extend_days: by so many days") \
     X (PROGRAM, MAX_REFERRAL_USAGE, "max_referral_usage", WIRE_INT, 0, 0, WIRE_INT_MAX, 0, NULL, NULL, "referral: uses of one code") \
     X (PROGRAM, EARN_ON, "earn_on", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_EARN_ON, "gross: payments and its own discounts do not lower what earns; net: they do") \
-    X (PROGRAM, SHORTFALL, "shortfall", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_SHORTFALL, "points that a refund cannot take back") \
+    X (PROGRAM, SHORTFALL, "shortfall", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_SHORTFALL, "points that a refund cannot take back") \
     X (PROGRAM, RULES, "rules", WIRE_RECORDS, 0, 0, 100, 0, &SCHEMA_RULE, NULL, "who earns, and how many points")      \
     X (PROGRAM, REWARDS, "rewards", WIRE_RECORDS, 0, 0, 100, 0, &SCHEMA_REWARD, NULL, "what points buy")
 
@@ -246,7 +257,7 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (PROGRAM_GET, CATALOG_VERSION, "catalog_version", WIRE_INT, 0, 1, WIRE_INT_MAX, 0, NULL, NULL, "program.get: as it was in this version")
 
 #define PROGRAM_LIST_FIELDS(X)                                                                                         \
-    X (PROGRAM_LIST, STATE, "state", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_PROGRAM_STATE, "only these")                   \
+    X (PROGRAM_LIST, STATE, "state", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_PROGRAM_STATE, "only these")       \
     X (PROGRAM_LIST, LIMIT, "limit", WIRE_INT, 0, 1, 1000, 100, NULL, NULL, "programs at most")                        \
     X (PROGRAM_LIST, CURSOR, "cursor", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "`next_cursor` of the page before")
 
@@ -265,14 +276,14 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     X (PRODUCT, ID, "product_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "product id")    \
     X (PRODUCT, NAME, "name", WIRE_STRING, 0, 0, 200, 0, NULL, NULL, "for people")                                     \
     X (PRODUCT, REFERENCE, "reference", WIRE_STRING, 0, 0, WIRE_NAME_MAX, 0, NULL, NULL, "the shop's own code")        \
-    X (PRODUCT, CATEGORY_ID, "category_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "its category")    \
+    X (PRODUCT, CATEGORY_ID, "category_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "its category") \
     X (PRODUCT, TAGS, "tags", WIRE_STRINGS, 0, 0, 50, 0, NULL, NULL, "its tags")                                       \
     X (PRODUCT, ACTIVE, "active", WIRE_BOOL, 0, 0, 1, 1, NULL, NULL, "one that is not is never given")
 
 #define CATEGORY_FIELDS(X)                                                                                             \
     X (CATEGORY, ID, "category_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "category id") \
     X (CATEGORY, NAME, "name", WIRE_STRING, 0, 0, 200, 0, NULL, NULL, "for people")                                    \
-    X (CATEGORY, PARENT_ID, "parent_id", WIRE_INT, 0, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the category above it")
+    X (CATEGORY, PARENT_ID, "parent_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the category above it")
 
 #define LEVEL_FIELDS(X)                                                                                                \
     X (LEVEL, MEMBERSHIP_PRODUCT_ID, "membership_product_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the level") \
@@ -351,5 +362,9 @@ extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific
     enum { prefix##_FIELDS (WIRE_FIELD_INDEX) FIELDS_OF_##prefix }; \
     extern const struct wire_schema SCHEMA_##prefix;
 WIRE_SCHEMAS (WIRE_DECLARE_SCHEMA)
+
+/* All of them, records before what holds them. */
+extern const struct wire_schema *const WIRE_SCHEMA_LIST[];
+extern const unsigned WIRE_SCHEMA_COUNT;
 
 #endif
