@@ -45,7 +45,7 @@ struct refund_part {
     uint32_t line;               /* of the refunding order */
     uint32_t original, original_line;
     int64_t qty_micro;           /* > 0 */
-    int64_t net_minor, untaxed_minor;  /* > 0 unless the line was free: what goes back */
+    int64_t net_minor, untaxed_minor;  /* >= 0 where the line's are: what goes back */
     uint32_t tax_count;
     const struct tax_amount *taxes;    /* sums to net - untaxed */
 };
@@ -77,8 +77,13 @@ struct refund_plan {
  * a wholly covered line is_covered_return and its amounts. A line covered in part is split: order->lines is replaced by a
  * longer array in the arena, the second piece (same line_id) holding what is not covered; `line` indexes of the
  * plan are of the new array. refund_exceeds (details.path) when a line_id is named and not enough of it is left;
- * not_found when a named line or (with line_id) order is not there. A cancelled original covers nothing: conflict. */
-int refund_plan_make (struct order *order, struct original *originals, uint32_t original_count, struct arena *arena,
+ * not_found when a named line or (with line_id) order is not there; invalid_request when the named line is another product.
+ * A cancelled original covers nothing: conflict. A failure leaves the order as it was; the originals are only read (the
+ * plan's lists of lots are theirs).
+ *
+ * A part's money and each of its taxes are the line's × units refunded so far ÷ its units, rounded, less what went before;
+ * points go by the original's money so far (list prices where its net is 0, units where all of it was free). */
+int refund_plan_make (struct order *order, const struct original *originals, uint32_t original_count, struct arena *arena,
                       struct refund_plan *plan, struct error *err);
 
 #endif
