@@ -1,0 +1,261 @@
+/* connection.c - see connection.h.
+ *
+ * A broker that is gone is noticed in three ways: ZMQ_IMMEDIATE takes the pipe away when the connection
+ * breaks, so that the socket is no longer writable (fast: the machine is up, the broker is not); ZMTP's
+ * heartbeats break a connection whose peer does not answer (the machine is gone); and the client calls
+ * connection_give_up when answers stop coming (the broker hangs). A socket is never used again after
+ * that: late replies to old requests die with it. */
+#include "connection.h"
+#include "failure.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { WAIT_UP_MAX_MS = 50 /* a broken connection shows only when the socket is asked */ };
+
+static int
+copy_endpoints (struct connection_settings *settings, const struct loyalty_options *options,
+                struct loyalty_error *error)
+{
+    static const char *const DEFAULTS[] = { LOYALTY_ENDPOINT_DEFAULT };
+    const char *const *endpoints = options->endpoint_count > 0 ? options->endpoints : DEFAULTS;
+    unsigned count = options->endpoint_count > 0 ? options->endpoint_count : 1;
+    settings->endpoints = calloc (count, sizeof *settings->endpoints);
+    if (settings->endpoints == NULL)
+        return failure_set (error, LOYALTY_INTERNAL, "out of memory");
+    settings->endpoint_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        if (endpoints[i] == NULL || strstr (endpoints[i], "://") == NULL)
+            return failure_set (error, LOYALTY_INVALID_REQUEST,
+                                "endpoints: each must be like tcp://HOST:PORT or ipc://PATH");
+        settings->endpoints[i] = strdup (endpoints[i]);
+        if (settings->endpoints[i] == NULL)
+            return failure_set (error, LOYALTY_INTERNAL, "out of memory");
+    }
+    return 0;
+}
+
+static bool
+copy_key (char to[41], const char *key)
+{
+    uint8_t bytes[32];
+    if (strlen (key) != 40 || zmq_z85_decode (bytes, key) == NULL)
+        return false;
+    memcpy (to, key, 41);
+    return true;
+}
+
+static int
+copy_keys (struct connection_settings *settings, const struct loyalty_options *options, struct loyalty_error *error)
+{
+    if ((options->public_key == NULL) != (options->secret_key == NULL))
+        return failure_set (error, LOYALTY_INVALID_REQUEST, "public_key and secret_key go together");
+    if (options->server_key == NULL)
+        return options->public_key == NULL
+                   ? 0
+                   : failure_set (error, LOYALTY_INVALID_REQUEST, "public_key is of no use without server_key");
+    if (!copy_key (settings->server_key, options->server_key))
+        return failure_set (error, LOYALTY_INVALID_REQUEST, "server_key is not a CURVE key in Z85 (40 characters)");
+    if (options->public_key == NULL)
+        return zmq_curve_keypair (settings->public_key, settings->secret_key) == 0
+                   ? 0
+                   : failure_set (error, LOYALTY_INTERNAL, "this libzmq was built without CURVE");
+    if (!copy_key (settings->public_key, options->public_key) || !copy_key (settings->secret_key, options->secret_key))
+        return failure_set (error, LOYALTY_INVALID_REQUEST,
+                            "public_key or secret_key is not a CURVE key in Z85 (40 characters)");
+    return 0;
+}
+
+int
+connection_init (struct connection *connection, const struct loyalty_options *options, struct loyalty_error *error)
+{
+    /* Far more than can be in flight, acknowledgements inside libzmq included: then a socket that is not writable
+     * has no connection, and means nothing else. */
+    connection->settings.queue_max = (int)(4 * options->in_flight_max + 100);
+    connection->settings.connect_ms = options->connect_ms;
+    connection->settings.backoff_min_ms = options->backoff_min_ms;
+    connection->settings.backoff_max_ms = options->backoff_max_ms;
+    if (copy_endpoints (&connection->settings, options, error) != 0 ||
+        copy_keys (&connection->settings, options, error) != 0)
+        return -1;
+    if (getrandom (&connection->random, sizeof connection->random, 0) != sizeof connection->random)
+        connection->random = (uint64_t)clock_monotonic_us ();
+    connection->random |= 1; /* xorshift stays at 0 for ever */
+    connection->owns_context = options->zmq_context == NULL;
+    connection->context = connection->owns_context ? zmq_ctx_new () : options->zmq_context;
+    if (connection->context == NULL)
+        return failure_set (error, LOYALTY_INTERNAL, "no ZeroMQ context");
+    connection->state = CONNECTION_WAITING;
+    connection->endpoint = connection->settings.endpoint_count - 1; /* opening takes the next: the first */
+    return 0;
+}
+
+void
+connection_free (struct connection *connection)
+{
+    socket_close (&connection->socket);
+    if (connection->owns_context && connection->context != NULL)
+        zmq_ctx_term (connection->context);
+    for (unsigned i = 0; i < connection->settings.endpoint_count; i++)
+        free (connection->settings.endpoints[i]);
+    free (connection->settings.endpoints);
+    explicit_bzero (connection->settings.secret_key, sizeof connection->settings.secret_key);
+}
+
+uint64_t
+connection_random (struct connection *connection, uint64_t bound)
+{
+    uint64_t number = connection->random;
+    number ^= number << 13;
+    number ^= number >> 7;
+    number ^= number << 17;
+    connection->random = number;
+    return bound > 0 ? number % bound : 0;
+}
+
+int64_t
+connection_backoff_ms (struct connection *connection, unsigned times)
+{
+    uint64_t wait_ms = (uint64_t)connection->settings.backoff_min_ms << (times < 20 ? times : 20);
+    if (wait_ms > connection->settings.backoff_max_ms)
+        wait_ms = connection->settings.backoff_max_ms;
+    return (int64_t)(wait_ms + connection_random (connection, wait_ms / 2 + 1));
+}
+
+static bool
+set_curve (void *socket, const struct connection_settings *settings)
+{
+    return settings->server_key[0] == '\0' ||
+           (zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, settings->server_key, 40) == 0 &&
+            zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, settings->public_key, 40) == 0 &&
+            zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, settings->secret_key, 40) == 0);
+}
+
+/* Opens a socket to the next endpoint. No routing id: a broker would take two sockets with one id for the
+ * same client. One that cannot even be opened is given up when its time is over, like one that does not connect. */
+static void
+open_next (struct connection *connection, int64_t now_ms)
+{
+    const struct connection_settings *settings = &connection->settings;
+    const int immediate = 1;
+    connection->endpoint = (connection->endpoint + 1) % settings->endpoint_count;
+    connection->state = CONNECTION_OPENING;
+    connection->due_ms = now_ms + settings->connect_ms;
+    connection->unanswered_ms = 0;
+    connection->opened++;
+    connection->trouble.code = ERROR_NONE;
+    connection->socket = socket_open (connection->context, SOCKET_CLIENT, settings->queue_max, &connection->trouble);
+    if (connection->socket == NULL)
+        return;
+    if (zmq_setsockopt (connection->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate) != 0 ||
+        !set_curve (connection->socket, settings)) {
+        error_set (&connection->trouble, ERROR_INTERNAL, "cannot set the socket's options: %s", zmq_strerror (errno));
+        socket_close (&connection->socket);
+    } else if (socket_connect (connection->socket, settings->endpoints[connection->endpoint], &connection->trouble) !=
+               0) {
+        socket_close (&connection->socket);
+    }
+}
+
+void
+connection_give_up (struct connection *connection, int64_t now_ms)
+{
+    socket_close (&connection->socket);
+    connection->failures++;
+    /* Each endpoint once without waiting; then a wait after each round, longer every time. */
+    unsigned rounds = connection->failures / connection->settings.endpoint_count;
+    if (connection->failures % connection->settings.endpoint_count != 0) {
+        open_next (connection, now_ms);
+        return;
+    }
+    connection->state = CONNECTION_WAITING;
+    connection->due_ms = now_ms + connection_backoff_ms (connection, rounds - 1);
+}
+
+static bool
+is_writable (const struct connection *connection)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return connection->socket != NULL && zmq_getsockopt (connection->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLOUT) != 0;
+}
+
+enum connection_event
+connection_update (struct connection *connection, int64_t now_ms)
+{
+    switch (connection->state) {
+    case CONNECTION_WAITING:
+        if (now_ms >= connection->due_ms)
+            open_next (connection, now_ms);
+        return CONNECTION_SAME;
+    case CONNECTION_OPENING:
+        if (is_writable (connection)) {
+            connection->state = CONNECTION_UP;
+            connection->connected++;
+            return CONNECTION_CAME_UP;
+        }
+        if (now_ms >= connection->due_ms)
+            connection_give_up (connection, now_ms);
+        return CONNECTION_SAME;
+    case CONNECTION_UP:
+        if (is_writable (connection))
+            return CONNECTION_SAME;
+        connection_give_up (connection, now_ms);
+        return CONNECTION_LOST;
+    }
+    return CONNECTION_SAME;
+}
+
+bool
+connection_is_silent (const struct connection *connection, unsigned silence_ms, int64_t now_ms)
+{
+    unsigned rounds = connection->failures / connection->settings.endpoint_count;
+    return connection->state == CONNECTION_UP && connection->unanswered_ms != 0 &&
+           now_ms - connection->unanswered_ms >= (int64_t)silence_ms << (rounds < 6 ? rounds : 6);
+}
+
+bool
+connection_send (struct connection *connection, struct str header, zmq_msg_t *body, int64_t now_ms)
+{
+    zmq_msg_t head, copy;
+    if (connection->state != CONNECTION_UP || message_copy_bytes (&head, header) != 0)
+        return false;
+    zmq_msg_init (&copy);
+    zmq_msg_t *const parts[] = { &head, &copy };
+    bool sent = zmq_msg_copy (&copy, body) == 0 && frames_send (connection->socket, parts, 2) == SENT;
+    zmq_msg_close (&head);
+    zmq_msg_close (&copy);
+    if (sent && connection->unanswered_ms == 0)
+        connection->unanswered_ms = now_ms;
+    return sent;
+}
+
+bool
+connection_receive (struct connection *connection, struct frames *frames)
+{
+    if (connection->socket == NULL || frames_receive (connection->socket, frames) != 1)
+        return false;
+    connection->unanswered_ms = 0;
+    connection->failures = 0;
+    return true;
+}
+
+void
+connection_wait (struct connection *connection, int64_t wait_ms)
+{
+    if (connection->state == CONNECTION_UP && wait_ms > WAIT_UP_MAX_MS)
+        wait_ms = WAIT_UP_MAX_MS;
+    if (connection->socket == NULL) {
+        poll (NULL, 0, (int)wait_ms);
+        return;
+    }
+    short events = connection->state == CONNECTION_UP ? ZMQ_POLLIN : ZMQ_POLLOUT;
+    zmq_pollitem_t item = { .socket = connection->socket, .events = events };
+    zmq_poll (&item, 1, (long)wait_ms);
+}

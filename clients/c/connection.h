@@ -1,0 +1,70 @@
+/* connection.h - one socket at a time, towards one of several brokers: opening, losing, trying the next. */
+#ifndef CLIENT_CONNECTION_H
+#define CLIENT_CONNECTION_H
+
+#include "loyalty/client.h"
+
+#include "net/socket.h"
+
+enum connection_state {
+    CONNECTION_WAITING, /* no socket: every endpoint failed, the next try comes at due_ms */
+    CONNECTION_OPENING, /* a socket that no broker has answered yet; given up at due_ms */
+    CONNECTION_UP,      /* through to a broker, as far as TCP and ZeroMQ can tell */
+};
+
+enum connection_event { CONNECTION_SAME, CONNECTION_CAME_UP, CONNECTION_LOST };
+
+/* The part of the options that concerns the socket, owned. */
+struct connection_settings {
+    char **endpoints;
+    unsigned endpoint_count;
+    unsigned connect_ms, backoff_min_ms, backoff_max_ms;
+    int queue_max;
+    char server_key[41], public_key[41], secret_key[41]; /* Z85; empty: no CURVE */
+};
+
+struct connection {
+    struct connection_settings settings;
+    void *context, *socket;
+    bool owns_context;
+    enum connection_state state;
+    unsigned endpoint;   /* index of the one in use */
+    unsigned failures;   /* sockets given up since a broker last answered */
+    int64_t due_ms;
+    int64_t unanswered_ms; /* when the first message was sent since anything was received; 0: none was */
+    uint64_t random;     /* of the jitter */
+    uint64_t opened, connected;
+    struct error trouble; /* why the last socket could not be opened; code 0: it could */
+};
+
+/* Copies the settings out of the options. 0; -1: `error` filled. */
+int connection_init (struct connection *connection, const struct loyalty_options *options, struct loyalty_error *error);
+void connection_free (struct connection *connection);
+
+/* Opens, gives up and finds out what became of the socket. CONNECTION_LOST: what was sent through it and not
+ * answered is lost; it has been replaced. */
+enum connection_event connection_update (struct connection *connection, int64_t now_ms);
+
+/* Whether nothing was received for too long after something was sent: `silence_ms`, doubled for each round of
+ * endpoints that were given up since, for an engine that is slow at one request is not dead. */
+bool connection_is_silent (const struct connection *connection, unsigned silence_ms, int64_t now_ms);
+
+/* Gives the socket up (its broker is silent) and goes on to the next endpoint. */
+void connection_give_up (struct connection *connection, int64_t now_ms);
+
+/* Sends header and body; *body is left as it was, sharing its bytes. False: not now. */
+bool connection_send (struct connection *connection, struct str header, zmq_msg_t *body, int64_t now_ms);
+
+/* Takes one message; *frames is to be closed. False: none is there. */
+bool connection_receive (struct connection *connection, struct frames *frames);
+
+/* Waits until something can be received, the state may have changed, or `wait_ms` has passed. */
+void connection_wait (struct connection *connection, int64_t wait_ms);
+
+/* The settings' backoff_min_ms doubled `times` times, at most backoff_max_ms, with up to half of it more. */
+int64_t connection_backoff_ms (struct connection *connection, unsigned times);
+
+/* A number below `bound`, for jitter only. */
+uint64_t connection_random (struct connection *connection, uint64_t bound);
+
+#endif
