@@ -28,17 +28,20 @@ struct request_header {
 /* Decodes a header frame; unknown fields are skipped (a newer client may send some). -1: `err` says
  * what is wrong; header->id is still filled when it could be read (0 else). */
 int request_header_decode (struct str frame, struct request_header *header, struct error *err);
-/* Appends the frame's bytes; empty strings and zeros are left out. */
+/* Appends the frame's bytes; empty strings and zeros are left out, but for the id; version 0 stands
+ * for PROTOCOL_VERSION. */
 void request_header_encode (const struct request_header *header, struct buf *out);
 
 int reply_header_decode (struct str frame, uint64_t *id, struct error *err);
 void reply_header_encode (uint64_t id, struct buf *out);
 
-/* Appends a reply body for a failure. `retry_after_ms` > 0 goes into details as an integer. */
+/* Appends a reply body for a failure. `retry_after_ms` > 0 goes into details as an integer. Text that is not
+ * UTF-8 (a message cut within a character) is made so. */
 void reply_error_encode (const struct error *err, int64_t retry_after_ms, struct buf *out);
 
 /* Reads a reply body: *ok, and `result` (the bytes of its MessagePack map) or `failure` with
- * `retry_after_ms`. -1: not a reply. Details of a failure other than strings are left out. */
+ * `retry_after_ms` (0 when it says none). -1: not a reply. Details of a failure other than strings are left
+ * out; a code that this version does not know becomes ERROR_INTERNAL. */
 int reply_body_decode (struct str frame, bool *ok, struct str *result, struct error *failure,
                        int64_t *retry_after_ms, struct error *err);
 

@@ -236,28 +236,29 @@ wire_slice (struct wire_reader *reader, unsigned depth_max, struct str *value)
 }
 
 bool
-wire_map_find (struct str map, const char *key, struct wire_token *token, struct wire_reader *rest)
+wire_map_find (struct str map, const char *key, struct str *value)
 {
-    enum { DEPTH_MAX = 32 };
     struct wire_reader reader = wire_reader_of (map);
-    struct wire_token name;
-    if (!wire_next (&reader, token) || token->type != TOKEN_MAP)
+    struct str wanted = str_of (key);
+    struct wire_token token;
+    if (!wire_next (&reader, &token) || token.type != TOKEN_MAP)
         return false;
-    for (uint32_t pairs = token->count; pairs > 0; pairs--) {
-        if (!wire_next (&reader, &name) || name.type != TOKEN_STR)
+    for (uint32_t pairs = token.count; pairs > 0; pairs--) {
+        if (!wire_next (&reader, &token) || token.type != TOKEN_STR)
             return false;
-        if (!str_equal (name.text, str_of (key))) {
-            if (!wire_skip (&reader, DEPTH_MAX))
-                return false;
-            continue;
-        }
-        if (!wire_next (&reader, token))
+        if (!wire_slice (&reader, WIRE_FOREIGN_DEPTH_MAX, value))
             return false;
-        if (rest != NULL)
-            *rest = reader;
-        return true;
+        if (str_equal (token.text, wanted))
+            return true;
     }
     return false;
+}
+
+bool
+wire_token_of (struct str value, struct wire_token *token)
+{
+    struct wire_reader reader = wire_reader_of (value);
+    return wire_next (&reader, token);
 }
 
 const char *
@@ -323,6 +324,8 @@ utf8_sequence (const uint8_t *at, const uint8_t *end)
 bool
 wire_utf8_valid (struct str text)
 {
+    if (text.size == 0)
+        return true;
     const uint8_t *at = (const uint8_t *)text.data, *end = at + text.size;
     while (at < end) {
         uint64_t eight;

@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How deep a value may nest that is only passed over or handed on: what other versions send, results. */
+enum { WIRE_FOREIGN_DEPTH_MAX = 32 };
+
 enum wire_token_type {
     TOKEN_NIL,
     TOKEN_BOOL,
@@ -63,9 +66,12 @@ bool wire_skip (struct wire_reader *reader, unsigned depth_max);
 /* The same; *value becomes the value's bytes. */
 bool wire_slice (struct wire_reader *reader, unsigned depth_max, struct str *value);
 
-/* Finds `key` in a map and reads its value's first token; *rest, when not NULL, reads on from after that token
- * (the elements of a container). False: `map` is no map, is malformed before the key, or has no such key. */
-bool wire_map_find (struct str map, const char *key, struct wire_token *token, struct wire_reader *rest);
+/* Finds `key` in the map that `map` begins with; *value becomes the bytes of its value. False: it is no map, is
+ * malformed up to there, or has no such key. */
+bool wire_map_find (struct str map, const char *key, struct str *value);
+
+/* The one token that `value` begins with. False: there is none. */
+bool wire_token_of (struct str value, struct wire_token *token);
 
 /* A fault as the end of a sentence: "the bytes end within a value". */
 const char *wire_fault_text (enum wire_fault fault);

@@ -442,11 +442,10 @@ decode_list (struct decoder *decoder, const struct wire_field *field, const stru
 {
     if (token->type != TOKEN_ARRAY)
         return refuse_type (decoder, place, "a list", token);
-    if (token->count > field->max)
-        return refuse (decoder, ERROR_TOO_LARGE, place, "must have at most %" PRId64 " elements, but has %" PRIu32,
-                       field->max, token->count);
-    if (token->count < field->min)
-        return refuse (decoder, ERROR_INVALID_REQUEST, place, "must have at least %" PRId64 " elements", field->min);
+    if (token->count > field->max || token->count < field->min)
+        return refuse (decoder, token->count > field->max ? ERROR_TOO_LARGE : ERROR_INVALID_REQUEST, place,
+                       "must have %" PRId64 " to %" PRId64 " elements, but has %" PRIu32, field->min, field->max,
+                       token->count);
     if (decoder->depth_left == 0)
         return refuse (decoder, ERROR_INVALID_REQUEST, place, "nested deeper than %d", WIRE_DEPTH_MAX);
     if (token->count == 0)
