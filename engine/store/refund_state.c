@@ -1,0 +1,143 @@
+/* refund_state.c - see refund_state.h. */
+#include "store/refund_state.h"
+
+static int
+out_of_memory (struct error *err)
+{
+    return error_set (err, ERROR_INTERNAL, "out of memory for an original order");
+}
+
+static int
+contradiction (const struct original *original, struct error *err)
+{
+    return error_set (err, ERROR_INTERNAL, "the refunds of order %.*s took more than there was",
+                      (int)original->order_id.size, original->order_id.data);
+}
+
+/* The lines that were sold; returns in the same order are not for returning. */
+static int
+lines_make (const struct order_record *record, struct arena *arena, struct original *original, struct error *err)
+{
+    const struct order *order = &record->order;
+    original->lines = arena_array_of (arena, order->line_count, struct original_line);
+    if (original->lines == NULL)
+        return out_of_memory (err);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order->lines[i];
+        const struct line_result *result = &record->evaluation.lines[i];
+        if (line->qty_micro <= 0)
+            continue;
+        int64_t *refunded_taxes = arena_array_of (arena, result->tax_count, int64_t);
+        if (refunded_taxes == NULL)
+            return out_of_memory (err);
+        original->lines[original->line_count++] =
+            (struct original_line){ .line_id = line->line_id,
+                                    .product_id = line->product_id,
+                                    .qty_micro = line->qty_micro,
+                                    .price_unit_micro = line->price_unit_micro,
+                                    .net_minor = result->net_minor,
+                                    .net_untaxed_minor = result->net_untaxed_minor,
+                                    .net_tax_minor = result->net_tax_minor,
+                                    .list_minor = result->total_minor,
+                                    .tax_count = result->tax_count,
+                                    .taxes = result->taxes,
+                                    .refunded_taxes_minor = refunded_taxes };
+    }
+    return 0;
+}
+
+static int
+points_make (const struct order_record *record, struct arena *arena, struct original *original, struct error *err)
+{
+    original->points = arena_array_of (arena, record->effect_count, struct original_points);
+    if (original->points == NULL)
+        return out_of_memory (err);
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        const struct card_effect *effect = &record->effects[i];
+        int32_t *lots = arena_array_of (arena, effect->lot_count, int32_t);
+        if (lots == NULL)
+            return out_of_memory (err);
+        for (uint32_t lot = 0; lot < effect->lot_count; lot++)
+            lots[lot] = effect->lots[lot].lot_no;
+        original->points[original->points_count++] = (struct original_points){ .card_id = effect->card_id,
+                                                                               .program_id = effect->program_id,
+                                                                               .earned = effect->earned,
+                                                                               .earned_lot_count = effect->lot_count,
+                                                                               .earned_lots = lots,
+                                                                               .redeemed = effect->redeemed,
+                                                                               .use_count = effect->redeemed_count,
+                                                                               .uses = effect->redeemed_uses };
+    }
+    return 0;
+}
+
+static bool
+is_of (const struct order_record *refund, uint32_t index, const struct original *original)
+{
+    return index < refund->refund.original_count &&
+           str_equal (refund->refund.originals[index].order_id, original->order_id);
+}
+
+static int
+part_add (struct original *original, const struct record_part *part, struct error *err)
+{
+    for (uint32_t i = 0; i < original->line_count; i++) {
+        struct original_line *line = &original->lines[i];
+        int64_t *taxes = (int64_t *)line->refunded_taxes_minor; /* made in lines_make */
+        if (!str_equal (line->line_id, part->line_id))
+            continue;
+        if (part->qty_micro <= 0 || part->qty_micro > line->qty_micro - line->refunded_qty_micro ||
+            part->tax_count != line->tax_count ||
+            __builtin_add_overflow (line->refunded_net_minor, part->net_minor, &line->refunded_net_minor) ||
+            __builtin_add_overflow (line->refunded_untaxed_minor, part->untaxed_minor, &line->refunded_untaxed_minor))
+            return contradiction (original, err);
+        line->refunded_qty_micro += part->qty_micro;
+        for (uint32_t tax = 0; tax < part->tax_count; tax++)
+            if (part->taxes[tax].tax_id != line->taxes[tax].tax_id ||
+                __builtin_add_overflow (taxes[tax], part->taxes[tax].amount_minor, &taxes[tax]))
+                return contradiction (original, err);
+        return 0;
+    }
+    return contradiction (original, err);
+}
+
+static int
+points_add (struct original *original, const struct record_points *taken, struct error *err)
+{
+    for (uint32_t i = 0; i < original->points_count; i++) {
+        struct original_points *points = &original->points[i];
+        if (points->card_id != taken->card_id)
+            continue;
+        if (taken->take_back < 0 || taken->take_back > points->earned - points->taken_back || taken->give_back < 0 ||
+            taken->give_back > points->redeemed - points->given_back)
+            return contradiction (original, err);
+        points->taken_back += taken->take_back;
+        points->given_back += taken->give_back;
+        return 0;
+    }
+    return contradiction (original, err);
+}
+
+int
+refund_original_from_records (const struct order_record *order, const struct order_record *const *refunds,
+                              uint32_t refund_count, struct arena *arena, struct original *original, struct error *err)
+{
+    *original = (struct original){ .order_id = order->order.order_id,
+                                   .order_ref = order->order_ref,
+                                   .has_partner = order->order.has_partner,
+                                   .partner_id = order->order.partner_id };
+    if (lines_make (order, arena, original, err) != 0 || points_make (order, arena, original, err) != 0)
+        return -1;
+    for (uint32_t i = 0; i < refund_count; i++) {
+        const struct record_refund *refund = &refunds[i]->refund;
+        for (uint32_t part = 0; part < refund->part_count; part++)
+            if (is_of (refunds[i], refund->parts[part].original, original) &&
+                part_add (original, &refund->parts[part], err) != 0)
+                return -1;
+        for (uint32_t at = 0; at < refund->points_count; at++)
+            if (is_of (refunds[i], refund->points[at].original, original) &&
+                points_add (original, &refund->points[at], err) != 0)
+                return -1;
+    }
+    return 0;
+}
