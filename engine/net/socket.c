@@ -33,6 +33,9 @@ enum {
     BACKLOG = 1024, /* every till of a chain reconnects at once after a restart */
 };
 
+/* In zmq.h this constant is hidden behind its draft API, but the option itself has been there since 4.3. */
+enum { CONTEXT_ZERO_COPY_RECV = 10 };
+
 static int
 jitter (int range)
 {
@@ -85,6 +88,21 @@ set_options (void *socket, enum socket_use use, int queue_max)
     /* Never HANDOVER: a connection must not be able to take another's place by claiming its routing id. */
     const struct int_option router[] = { { ZMQ_ROUTER_MANDATORY, USES[use].mandatory }, { ZMQ_ROUTER_HANDOVER, 0 } };
     return set_ints (socket, router, sizeof router / sizeof router[0]);
+}
+
+void *
+socket_context_new (int io_threads, struct error *err)
+{
+    void *context = zmq_ctx_new ();
+    if (context == NULL || zmq_ctx_set (context, ZMQ_IO_THREADS, io_threads) != 0) {
+        error_set (err, ERROR_INTERNAL, "cannot make a ZeroMQ context: %s", zmq_strerror (errno));
+        if (context != NULL)
+            zmq_ctx_term (context);
+        return NULL;
+    }
+    /* Only thrift: where it is refused, kept frames take more memory. */
+    zmq_ctx_set (context, CONTEXT_ZERO_COPY_RECV, 0);
+    return context;
 }
 
 void *

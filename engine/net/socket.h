@@ -25,6 +25,10 @@ enum {
     FRAMES_MAX = 4, /* the routing id and three frames: no message of the protocol has more */
 };
 
+/* A context for a process that keeps messages: a kept frame holds its own bytes only, not the 8 KiB that libzmq
+ * read it with. NULL with `err` (internal). Ends with zmq_ctx_term once every socket is closed. */
+void *socket_context_new (int io_threads, struct error *err);
+
 /* A socket with its options set; NULL with `err` (internal). `queue_max` is the bound, in messages, of each
  * peer's send queue and receive queue inside libzmq; 0 takes the use's default. */
 void *socket_open (void *zmq_context, enum socket_use use, int queue_max, struct error *err);

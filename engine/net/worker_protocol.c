@@ -158,7 +158,7 @@ worker_message_decode (struct str frame, unsigned payload_frames, bool from_work
 {
     struct wire_reader reader = wire_reader_of (frame);
     uint64_t kind, session;
-    uint32_t elements;
+    uint32_t elements = 0;
 
     *message = (struct worker_message){ 0 };
     if (frame.size > WORKER_CONTROL_BYTES_MAX)

@@ -1,0 +1,164 @@
+/* admit.c - a client's message, from its bytes to its place in the queue: what is wrong with it, who may ask for it,
+ * and whether it can be served in time. */
+#include "broker/state.h"
+
+#include <string.h>
+
+/* Its form. -1: `failure` says what is wrong; header->id is filled when it could be read. */
+static int
+check_form (const struct client_message *message, struct request_header *header, struct error *failure)
+{
+    if (message->header.size > WIRE_HEADER_MAX)
+        return error_field (failure, ERROR_TOO_LARGE, "header", "%u bytes; at most %d", message->header.size,
+                            WIRE_HEADER_MAX);
+    if (message->frame_count == 0)
+        return error_set (failure, ERROR_INVALID_REQUEST, "a request is two frames, a header and a body; none came");
+    if (request_header_decode (message->header, header, failure) != 0)
+        return -1;
+    if (message->frame_count != 2)
+        return error_set (failure, ERROR_INVALID_REQUEST, "a request is two frames, a header and a body; %u came",
+                          message->frame_count);
+    if (message->body_size > WIRE_BODY_MAX)
+        return error_field (failure, ERROR_TOO_LARGE, "body", "%u bytes; at most %d", message->body_size,
+                            WIRE_BODY_MAX);
+    return 0;
+}
+
+/* Its method, and whether the client may use it; NULL with `failure`. */
+static const struct method *
+check_method (const struct client_message *message, const struct request_header *header, struct error *failure)
+{
+    int id = method_by_name (header->method);
+    if (id < 0) {
+        error_field (failure, ERROR_INVALID_REQUEST, "method", "there is no method \"%.*s\"",
+                     (int)(header->method.size < 64 ? header->method.size : 64), header->method.data);
+        return NULL;
+    }
+    const struct method *method = &METHOD_TABLE[id];
+    if ((message->roles & method->roles) == 0) {
+        error_set (failure, ERROR_FORBIDDEN, "your roles do not allow %s", method->name);
+        return NULL;
+    }
+    return method;
+}
+
+/* Whether there is room for it. -1: busy. */
+static int
+check_room (const struct core *core, const struct client *client, const struct client_message *message,
+            struct error *failure)
+{
+    const struct settings *settings = &core->settings;
+    uint64_t bytes_max = (uint64_t)settings->request_mib_max << 20;
+    if (client != NULL && client->held >= settings->client_requests_max)
+        return error_set (failure, ERROR_BUSY, "you have %u requests waiting or in work, which is the bound",
+                          client->held);
+    if ((int64_t)core->queued + core->in_flight >= settings->requests_max)
+        return error_set (failure, ERROR_BUSY, "%u requests are waiting or in work, which is the bound",
+                          core->queued + core->in_flight);
+    if (core->bytes + message->header.size + message->body_size > bytes_max)
+        return error_set (failure, ERROR_BUSY, "the requests waiting or in work take the %lld MiB they may",
+                          (long long)settings->request_mib_max);
+    return 0;
+}
+
+/* Whether it can be served before its deadline. -1: unavailable or busy. */
+static int
+check_time (const struct core *core, const struct client *client, const struct request_header *header,
+            struct error *failure)
+{
+    if (core->no_worker_us != INT64_MAX) {
+        if (core->now_us - core->no_worker_us >= us_of_ms (core->settings.unavailable_after_ms))
+            return error_set (failure, ERROR_UNAVAILABLE, "no worker is connected");
+        return 0;
+    }
+    int64_t wait_ms = rate_wait_ms (core, client != NULL ? client->queued : 0);
+    if (wait_ms > header->ttl_ms)
+        return error_set (failure, ERROR_BUSY, "the queue would take %lld ms, and the deadline is in %u ms",
+                          (long long)wait_ms, header->ttl_ms);
+    return 0;
+}
+
+/* Everything that can be refused is refused here, before anything is changed. */
+static int
+check_admission (const struct core *core, const struct client *client, const struct client_message *message,
+                 const struct request_header *header, struct error *failure)
+{
+    if (core->is_draining)
+        return error_set (failure, ERROR_BUSY, "the broker is about to stop");
+    if (check_time (core, client, header, failure) != 0)
+        return -1;
+    return check_room (core, client, message, failure);
+}
+
+/* -1: no memory, or as many clients as may be; nothing is changed then, and the frames are still the caller's. */
+static int
+enqueue (struct core *core, struct client *client, const struct client_message *message,
+         const struct request_header *header, struct error *failure)
+{
+    if (client == NULL)
+        client = client_new (core, message->peer);
+    if (client == NULL)
+        return error_set (failure, ERROR_BUSY, "as many clients are connected as may be");
+    struct request *request = message->frames != NULL ? request_new (core, client, message) : NULL;
+    if (request == NULL)
+        return error_set (failure, ERROR_BUSY, "no memory for another request");
+    request->id = header->id;
+    request->affinity = header->affinity;
+    request->arrived_us = core->now_us;
+    request->deadline_us = core->now_us + us_of_ms (header->ttl_ms);
+    client->received++;
+    client->user_size = request->user_size;
+    memcpy (client->user, request->user, request->user_size);
+    request_wait (core, request, false);
+    return 0;
+}
+
+static void
+answer_own (struct core *core, const struct client_message *message, const struct request_header *header)
+{
+    stats_encode (core);
+    if (!core->body.failed) {
+        reply_result (core, message->peer, header->id);
+        return;
+    }
+    struct error failure;
+    error_set (&failure, ERROR_BUSY, "no memory for the answer");
+    reply_failure (core, message->peer, header->id, &failure, RETRY_MS_UNKNOWN);
+}
+
+/* True: the message's frames are kept. */
+static bool
+admit (struct core *core, const struct client_message *message)
+{
+    struct request_header header = { 0 };
+    struct error failure;
+    const struct method *method = NULL;
+    struct client *client = client_find (core, message->peer);
+
+    if (check_form (message, &header, &failure) == 0)
+        method = check_method (message, &header, &failure);
+    if (method == NULL) {
+        reply_failure (core, message->peer, header.id, &failure, 0);
+        return false;
+    }
+    if (method->target == TARGET_BROKER) {
+        answer_own (core, message, &header);
+        return false;
+    }
+    if (check_admission (core, client, message, &header, &failure) == 0 &&
+        enqueue (core, client, message, &header, &failure) == 0)
+        return true;
+    reply_failure (core, message->peer, header.id, &failure, rate_retry_ms (core, client != NULL ? client->queued : 0));
+    return false;
+}
+
+void
+core_client_message (struct core *core, int64_t now_us, const struct client_message *message)
+{
+    core_advance (core, now_us);
+    core->counters.received++;
+    if (admit (core, message))
+        dispatch_all (core);
+    else if (message->frames != NULL)
+        core->output.release (core->output.context, message->frames);
+}
