@@ -270,6 +270,7 @@ migration_record (PGconn *db, const struct embedded_file *file, struct error *er
     snprintf (name, sizeof name, "%.*s", (int)strcspn (file->name, "."), file->name);
     const char *values[] = { version, name, hex };
     PGresult *result = query (db,
+                              "WITH state AS (UPDATE schema_state SET version = $1::integer) "
                               "INSERT INTO schema_migrations (version, name, checksum) "
                               "VALUES ($1::integer, $2, decode ($3, 'hex'))",
                               3, values, "recording a migration", err);

@@ -27,7 +27,8 @@ struct migrate_report {
 };
 
 /* Brings the database to the newest schema that this program knows, under an advisory lock, each migration in
- * a transaction of its own. -1: `conflict` (an applied migration was changed since, a setting differs from the
+ * a transaction of its own, which sets schema_state.version to its number. A migration after which older programs
+ * must not run sets schema_state.compatible_from itself. -1: `conflict` (an applied migration was changed since, a setting differs from the
  * stored one, or the database is newer than the program and says it is not compatible), `invalid_request` (a
  * setting that is out of range), `unavailable` or `internal` (the database refused; the message says which migration and why).
  * What was applied before a failure stays. */

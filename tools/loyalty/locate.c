@@ -1,8 +1,8 @@
 /* locate.c - see locate.h. */
 #include "locate.h"
+#include "up_files.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,8 @@ locate_data (const char *given, char path[PATH_MAX], struct error *err)
     if (given != NULL) { /* Relative: the programs that are started have a working folder of their own. */
         char here[PATH_MAX];
         if (getcwd (here, sizeof here) == NULL || strlen (here) + 1 + strlen (given) >= sizeof here)
-            return error_set (err, ERROR_INVALID_REQUEST, "the working folder's path cannot be read: %s", strerror (errno));
+            return error_set (err, ERROR_INVALID_REQUEST, "the working folder's path cannot be read: %s",
+                              strerror (errno));
         strcat (strcat (here, "/"), given);
         return path_set (path, err, here, "");
     }
@@ -52,17 +53,10 @@ locate_up (const char *data_given, struct error *err)
     if (locate_data (data_given, data, err) < 0)
         return NULL;
     snprintf (path, sizeof path, "%s/up.json", data);
-    json_t *up = json_load_file (path, 0, &reading);
-    if (up == NULL) {
-        error_set (err, ERROR_NOT_FOUND, "no engine runs in %.150s (start one with: loyalty up --data DIR)", data);
-        return NULL;
-    }
-    pid_t pid = (pid_t)json_integer_value (json_object_get (up, "pid"));
-    if (pid <= 0 || (kill (pid, 0) < 0 && errno == ESRCH)) {
-        error_set (err, ERROR_NOT_FOUND, "the engine in %.150s is no longer running", data);
-        json_decref (up);
-        return NULL;
-    }
+    json_t *up = up_is_locked (data) ? json_load_file (path, 0, &reading) : NULL;
+    if (up == NULL)
+        error_set (err, ERROR_NOT_FOUND, "no engine is running in %.150s (start one with: loyalty up --data DIR)",
+                   data);
     return up;
 }
 

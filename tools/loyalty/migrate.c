@@ -21,9 +21,11 @@ command_migrate (int argc, char **argv)
     struct migrate_settings settings = { 0 };
     bool json = false;
     const struct option_spec specs[] = {
-        { "database", OPTION_TEXT, &database, "URL", "the database (default: LOYALTY_DATABASE, or that of --data)", 0, 0 },
+        { "database", OPTION_TEXT, &database, "URL", "the database (default: LOYALTY_DATABASE, or that of --data)", 0,
+          0 },
         { "data", OPTION_TEXT, &data, "DIR", "the data folder of a running `loyalty up`", 0, 0 },
-        { "buckets", OPTION_TEXT, &settings.buckets, "N", "buckets that members are spread over, 1 to 1024 (default 1)", 0, 0 },
+        { "buckets", OPTION_TEXT, &settings.buckets, "N", "buckets that members are spread over, 1 to 1024 (default 1)",
+          0, 0 },
         { "currency", OPTION_TEXT, &settings.currency, "CODE", "the one currency (default EUR)", 0, 0 },
         { "digits", OPTION_TEXT, &settings.currency_digits, "N", "its decimals, 0 to 4 (default 2)", 0, 0 },
         { "time-zone", OPTION_TEXT, &settings.time_zone, "NAME", "the main time zone (default UTC)", 0, 0 },
@@ -53,7 +55,8 @@ command_migrate (int argc, char **argv)
                                 report.version_after, "applied", report.applied),
                      false);
     else if (report.applied > 0)
-        printf ("schema version %d (was %d): %d applied\n", report.version_after, report.version_before, report.applied);
+        printf ("schema version %d (was %d): %d applied\n", report.version_after, report.version_before,
+                report.applied);
     else
         printf ("schema version %d: up to date\n", report.version_after);
     return EXIT_DONE;

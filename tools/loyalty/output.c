@@ -17,17 +17,18 @@ output_json (json_t *value, bool pretty)
 }
 
 static int
-failure_print (const char *code, const char *message, bool retryable, const json_t *details, bool json)
+failure_print (const char *code, const char *message, bool retryable, const json_t *details, bool json, bool pretty)
 {
     if (json) {
         json_t *error = json_pack ("{s:s, s:s, s:b}", "code", code, "message", message, "retryable", retryable);
         if (details != NULL)
             json_object_set (error, "details", (json_t *)(uintptr_t)details);
-        output_json (json_pack ("{s:o}", "error", error), false);
+        output_json (json_pack ("{s:o}", "error", error), pretty);
+        return EXIT_FAILED;
     }
     fflush (stdout);
     fprintf (stderr, "loyalty: %s: %s\n", code, message);
-    if (details != NULL && !json) {
+    if (details != NULL) {
         char *text = json_dumps (details, JSON_COMPACT);
         if (text != NULL && json_object_size (details) > 0)
             fprintf (stderr, "         %s\n", text);
@@ -37,9 +38,9 @@ failure_print (const char *code, const char *message, bool retryable, const json
 }
 
 int
-output_failure (const struct loyalty_error *failure, const json_t *details, bool json)
+output_failure (const struct loyalty_error *failure, const json_t *details, bool json, bool pretty)
 {
-    return failure_print (failure->name, failure->message, failure->retryable, details, json);
+    return failure_print (failure->name, failure->message, failure->retryable, details, json, pretty);
 }
 
 int
@@ -49,7 +50,7 @@ output_error (const struct error *err, bool json)
     for (unsigned i = 0; i < err->detail_count; i++)
         json_object_set_new (details, err->details[i].name, json_string (err->details[i].value));
     int code = failure_print (error_code_name (err->code), err->message, error_code_retryable (err->code),
-                              json_object_size (details) > 0 ? details : NULL, json);
+                              json_object_size (details) > 0 ? details : NULL, json, false);
     json_decref (details);
     return code;
 }

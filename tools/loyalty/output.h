@@ -12,8 +12,8 @@
 void output_json (json_t *value, bool pretty);
 
 /* A failure of the engine, for people on standard error or, with `json`, as {"error": {code, message, details, retryable}}
- * on standard output. `details` may be NULL (borrowed). Returns EXIT_FAILED. */
-int output_failure (const struct loyalty_error *failure, const json_t *details, bool json);
+ * on standard output (indented when `pretty`). `details` may be NULL (borrowed). Returns EXIT_FAILED. */
+int output_failure (const struct loyalty_error *failure, const json_t *details, bool json, bool pretty);
 
 /* The same for a failure found here. */
 int output_error (const struct error *err, bool json);

@@ -1,0 +1,24 @@
+/* connect.h - the options by which every command that talks to an engine finds it, and the client for it. */
+#ifndef LOYALTY_CONNECT_H
+#define LOYALTY_CONNECT_H
+
+#include "base/error.h"
+#include "loyalty/client.h"
+
+struct connect_options {
+    const char *endpoint, *data; /* as given; NULL: see locate_endpoint */
+    long timeout_ms;             /* 0: the client's default */
+};
+
+enum { TIMEOUT_MAX_MS = 600000 };
+
+/* Rows for a command's table of options; `target` is a struct connect_options. */
+#define CONNECT_OPTIONS(target)                                                                                          \
+    { "endpoint", OPTION_TEXT, &(target).endpoint, "ENDPOINT", "the engine (default: LOYALTY_ENDPOINT, or that of --data)", 0, 0 }, \
+    { "data", OPTION_TEXT, &(target).data, "DIR", "the data folder of a running `loyalty up`", 0, 0 },                    \
+    { "timeout-ms", OPTION_NUMBER, &(target).timeout_ms, "N", "how long to wait for an answer (default 5000)", 1, TIMEOUT_MAX_MS }
+
+/* A client of that engine, to be freed with loyalty_client_destroy; NULL with `err`. */
+struct loyalty_client *connect_engine (const struct connect_options *options, struct error *err);
+
+#endif

@@ -1,0 +1,489 @@
+/* supervisor.c - see supervisor.h. One thread, one loop: signals and children's ends wake it, and after each
+ * turn `advance` decides from the phase what comes next. */
+#include "supervisor.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "commands.h"
+#include "loyalty/client.h"
+#include "output.h"
+#include "up_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum phase {
+    PHASE_DATABASE, /* waiting for PostgreSQL, then migrating */
+    PHASE_BROKER,   /* waiting for the broker's endpoints */
+    PHASE_HEALTH,   /* waiting for admin.health to be answered by a worker */
+    PHASE_SERVING,
+    PHASE_STOP_BROKER, /* it drains: answers what is in hand, takes nothing new */
+    PHASE_STOP_WORKERS,
+    PHASE_STOP_DATABASE,
+    PHASE_OVER,
+};
+
+enum {
+    CHILDREN_MAX = WORKERS_MAX + 2,
+    TICK_MS = 20,
+    SERVING_TICK_MS = 1000,
+    TRIM_EVERY_MS = 60000,
+    START_EXITS_MAX = 3, /* a program that ends so often before the engine serves is given up */
+    HEALTH_WAIT_MS = 60000,
+    STOP_BROKER_MS = 35000, /* its own bound on draining is 30 s */
+    STOP_WORKERS_MS = 15000,
+    STOP_DATABASE_MS = 60000,
+};
+
+struct supervisor {
+    const struct engine_plan *plan;
+    enum phase phase;
+    unsigned child_count;
+    struct child children[CHILDREN_MAX];
+    bool wanted[CHILDREN_MAX];
+    struct child *database, *broker, *workers; /* in children; database NULL: the user's own */
+    char server_paths[2][PATH_MAX + 32];       /* of broker and worker */
+    char listen[ENDPOINT_MAX], worker_endpoint[ENDPOINT_MAX], endpoint[ENDPOINT_MAX];
+    char worker_names[WORKERS_MAX][32];
+    char broker_line[2 * ENDPOINT_MAX + 16]; /* what the broker has printed so far */
+    size_t broker_line_size;
+    struct loyalty_client *client; /* during PHASE_HEALTH */
+    bool health_asked, health_done, health_ok;
+    int signals; /* signalfd */
+    unsigned stop_requests;
+    bool failed;
+    int64_t stop_at_ms, trim_at_ms; /* end of patience in a stopping phase; next look at the logs */
+};
+
+/* --- What is run --- */
+
+static struct child *
+child_add (struct supervisor *up, const char *name)
+{
+    struct child *child = &up->children[up->child_count++];
+    child_init (child, name);
+    snprintf (child->log_path, sizeof child->log_path, "%s/%s.log", up->plan->log_folder, name);
+    return child;
+}
+
+static void
+children_describe (struct supervisor *up)
+{
+    const struct engine_plan *plan = up->plan;
+    if (plan->cluster != NULL) {
+        up->database = child_add (up, "postgresql");
+        cluster_child (plan->cluster, plan->log_folder, up->database);
+    }
+    snprintf (up->server_paths[0], sizeof up->server_paths[0], "%s/loyalty-broker", plan->programs);
+    snprintf (up->server_paths[1], sizeof up->server_paths[1], "%s/loyalty-worker", plan->programs);
+    snprintf (up->listen, sizeof up->listen, "%s", plan->listen);
+    snprintf (up->worker_endpoint, sizeof up->worker_endpoint, "ipc://%s/workers", plan->run);
+
+    up->broker = child_add (up, "broker");
+    up->broker->wants_output = true;
+    const char *broker_args[] = { up->server_paths[0],
+                                  "--listen",
+                                  up->listen,
+                                  "--workers",
+                                  up->worker_endpoint,
+                                  plan->insecure ? "--insecure" : NULL,
+                                  NULL };
+    memcpy (up->broker->args, broker_args, sizeof broker_args);
+
+    up->workers = &up->children[up->child_count];
+    for (long i = 0; i < plan->workers; i++) {
+        snprintf (up->worker_names[i], sizeof up->worker_names[i], "worker-%ld", i + 1);
+        struct child *worker = child_add (up, up->worker_names[i]);
+        const char *worker_args[] = { up->server_paths[1], "--broker", up->worker_endpoint, "--database",
+                                      plan->engine_url,    "--name",   up->worker_names[i], NULL };
+        memcpy (worker->args, worker_args, sizeof worker_args);
+    }
+}
+
+static void
+want (struct supervisor *up, const struct child *first, long count, bool wanted)
+{
+    for (long i = 0; i < count; i++)
+        up->wanted[first - up->children + i] = wanted;
+}
+
+/* --- Failing and stopping --- */
+
+static void
+stop_begin (struct supervisor *up, int64_t now_ms)
+{
+    up_files_remove (up->plan->data);
+    loyalty_client_destroy (&up->client);
+    want (up, up->broker, 1, false);
+    child_signal (up->broker, SIGTERM);
+    up->phase = PHASE_STOP_BROKER;
+    up->stop_at_ms = now_ms + STOP_BROKER_MS;
+}
+
+static void
+start_failed (struct supervisor *up, const struct error *err, int64_t now_ms)
+{
+    up->failed = true;
+    output_error (err, up->plan->json);
+    stop_begin (up, now_ms);
+    want (up, up->workers, up->plan->workers, false); /* Nobody waits for an answer. */
+}
+
+/* --- Files --- */
+
+static void
+files_write (struct supervisor *up)
+{
+    struct error err;
+    json_t *processes = json_object ();
+    for (unsigned i = 0; i < up->child_count; i++)
+        json_object_set_new (processes, up->children[i].name, json_integer (up->children[i].pid));
+    json_t *state =
+        json_pack ("{s:i, s:s, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint", up->endpoint, "worker_endpoint",
+                   up->worker_endpoint, "database", up->plan->owner_url, "processes", processes);
+    if (state == NULL || up_files_write (up->plan->data, up->endpoint, state, &err) < 0)
+        log_error ("the data folder's files are not up to date: %s", state != NULL ? err.message : "out of memory");
+    json_decref (state);
+}
+
+/* --- Children --- */
+
+static void
+children_reap (struct supervisor *up, int64_t now_ms)
+{
+    for (unsigned i = 0; i < up->child_count; i++) {
+        struct child *child = &up->children[i];
+        char end[64], words[160];
+        if (!child_reap (child, now_ms))
+            continue;
+        if (child == up->broker)
+            up->broker_line_size = 0;
+        if (!up->wanted[i])
+            continue;
+        child_last_words (child, words, sizeof words);
+        if (up->phase < PHASE_SERVING && child->exits >= START_EXITS_MAX) {
+            struct error err;
+            error_set (&err, ERROR_UNAVAILABLE, "%s %s: %s", child->name, child_end_text (child, end), words);
+            start_failed (up, &err, now_ms);
+            return;
+        }
+        log_warning ("%s %s, starting it again in %lld ms (%s)", child->name, child_end_text (child, end),
+                     (long long)(child->start_at_ms - now_ms), words);
+    }
+}
+
+static void
+children_start (struct supervisor *up, int64_t now_ms)
+{
+    bool changed = false;
+    for (unsigned i = 0; i < up->child_count; i++) {
+        struct child *child = &up->children[i];
+        struct error err;
+        if (!up->wanted[i] || child->pid != 0 || now_ms < child->start_at_ms)
+            continue;
+        if (child_start (child, now_ms, &err) < 0) {
+            log_error ("%s", err.message);
+            child->start_at_ms = now_ms + CHILD_BACKOFF_MAX_MS;
+        }
+        changed = true;
+    }
+    if (changed && up->phase == PHASE_SERVING)
+        files_write (up);
+}
+
+/* Reads what the broker prints. Its first line, "ready CLIENT_ENDPOINT WORKER_ENDPOINT", tells the port that the
+ * system chose, which a restarted broker has to take again. */
+static void
+broker_read (struct supervisor *up)
+{
+    char block[512];
+    ssize_t count = read (up->broker->output_fd, block, sizeof block);
+    if (count == 0) {
+        close (up->broker->output_fd);
+        up->broker->output_fd = -1;
+    }
+    for (ssize_t i = 0; i < count && up->broker_line_size < sizeof up->broker_line - 1; i++)
+        up->broker_line[up->broker_line_size++] = block[i];
+    up->broker_line[up->broker_line_size] = 0;
+    if (up->endpoint[0] == 0 && strchr (up->broker_line, '\n') != NULL &&
+        sscanf (up->broker_line, "ready %255s", up->endpoint) == 1)
+        snprintf (up->listen, sizeof up->listen, "%s", up->endpoint);
+}
+
+/* --- Starting --- */
+
+static int
+database_migrate (struct supervisor *up, struct error *err)
+{
+    struct migrate_report report;
+    if (up->database != NULL && cluster_create_database (up->plan->cluster, err) < 0)
+        return -1;
+    PGconn *db = database_open (up->plan->owner_url, err);
+    if (db == NULL)
+        return -1;
+    int status = store_migrate (db, &up->plan->settings, &report, err);
+    PQfinish (db);
+    if (status == 0 && up->database != NULL)
+        status = cluster_create_user (up->plan->owner_url, err);
+    if (status == 0 && report.applied > 0)
+        log_info ("database migrated from schema version %d to %d", report.version_before, report.version_after);
+    return status;
+}
+
+/* PostgreSQL may take its time (recovery after a crash): as long as it runs, it is waited for. */
+static void
+database_advance (struct supervisor *up, int64_t now_ms)
+{
+    struct error err;
+    if (up->database != NULL) {
+        char maintenance[DATABASE_MAX + 32];
+        snprintf (maintenance, sizeof maintenance, "postgresql:///postgres%s", strchr (up->plan->owner_url, '?'));
+        if (up->database->pid == 0 || PQping (maintenance) != PQPING_OK)
+            return;
+    }
+    if (database_migrate (up, &err) < 0) {
+        start_failed (up, &err, now_ms);
+        return;
+    }
+    up->phase = PHASE_BROKER;
+    want (up, up->broker, 1, true);
+    want (up, up->workers, up->plan->workers, true);
+}
+
+static void
+health_answered (const struct loyalty_reply *reply)
+{
+    struct supervisor *up = reply->context;
+    up->health_done = true;
+    up->health_ok = reply->ok;
+    if (!reply->ok)
+        log_error ("admin.health: %s: %s", reply->error.name, reply->error.message);
+}
+
+/* Asks the broker for the health of a worker, as any client would. */
+static int
+health_ask (struct supervisor *up, struct error *err)
+{
+    struct loyalty_options options;
+    struct loyalty_error failure;
+    const char *endpoints[] = { up->endpoint };
+    loyalty_options_init (&options);
+    options.endpoints = endpoints;
+    options.endpoint_count = 1;
+    options.timeout_ms = HEALTH_WAIT_MS;
+    up->client = loyalty_client_new (&options, &failure);
+    struct loyalty_request request = { .method = "admin.health" };
+    if (up->client == NULL || loyalty_submit (up->client, &request, health_answered, up, &failure) == 0)
+        return error_set (err, ERROR_UNAVAILABLE, "%s", failure.message);
+    return 0;
+}
+
+static void
+serving_begin (struct supervisor *up)
+{
+    loyalty_client_destroy (&up->client);
+    up->phase = PHASE_SERVING;
+    files_write (up);
+    printf ("ready %s\n", up->endpoint);
+    if (up->plan->json)
+        output_json (json_pack ("{s:s, s:s, s:i}", "endpoint", up->endpoint, "database", up->plan->owner_url, "pid",
+                                (int)getpid ()),
+                     false);
+    fflush (stdout);
+}
+
+static void
+health_advance (struct supervisor *up, int64_t now_ms)
+{
+    struct error err;
+    if (!up->health_asked) {
+        up->health_asked = true;
+        if (health_ask (up, &err) < 0)
+            start_failed (up, &err, now_ms);
+        return;
+    }
+    loyalty_poll (up->client, TICK_MS);
+    if (!up->health_done)
+        return;
+    if (up->health_ok) {
+        serving_begin (up);
+    } else {
+        error_set (&err, ERROR_UNAVAILABLE, "the engine does not answer; its logs are in %.150s", up->plan->log_folder);
+        start_failed (up, &err, now_ms);
+    }
+}
+
+/* --- The phases --- */
+
+static bool
+workers_gone (const struct supervisor *up)
+{
+    for (long i = 0; i < up->plan->workers; i++)
+        if (up->workers[i].pid != 0)
+            return false;
+    return true;
+}
+
+static void
+workers_signal (const struct supervisor *up, int number)
+{
+    for (long i = 0; i < up->plan->workers; i++)
+        child_signal (&up->workers[i], number);
+}
+
+static void
+stop_advance (struct supervisor *up, int64_t now_ms)
+{
+    bool late = now_ms >= up->stop_at_ms || up->stop_requests > 1;
+    switch (up->phase) {
+    case PHASE_STOP_BROKER:
+        if (up->broker->pid == 0) {
+            want (up, up->workers, up->plan->workers, false);
+            workers_signal (up, SIGTERM);
+            up->phase = PHASE_STOP_WORKERS;
+            up->stop_at_ms = now_ms + STOP_WORKERS_MS;
+        } else if (late) {
+            child_signal (up->broker, SIGKILL);
+        }
+        break;
+    case PHASE_STOP_WORKERS:
+        if (workers_gone (up)) {
+            if (up->database != NULL) {
+                want (up, up->database, 1, false);
+                child_signal (up->database, SIGINT); /* Fast: rolls back what is open, writes a checkpoint. */
+            }
+            up->phase = PHASE_STOP_DATABASE;
+            up->stop_at_ms = now_ms + STOP_DATABASE_MS;
+        } else if (late) {
+            workers_signal (up, SIGKILL);
+        }
+        break;
+    case PHASE_STOP_DATABASE:
+        if (up->database == NULL || up->database->pid == 0)
+            up->phase = PHASE_OVER;
+        else if (late)
+            child_signal (up->database, SIGQUIT); /* Immediate: the next start recovers from the log. */
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+advance (struct supervisor *up, int64_t now_ms)
+{
+    if (up->stop_requests > 0 && up->phase < PHASE_STOP_BROKER)
+        stop_begin (up, now_ms);
+    switch (up->phase) {
+    case PHASE_DATABASE:
+        database_advance (up, now_ms);
+        break;
+    case PHASE_BROKER:
+        if (up->endpoint[0] != 0)
+            up->phase = PHASE_HEALTH;
+        break;
+    case PHASE_HEALTH:
+        health_advance (up, now_ms);
+        break;
+    case PHASE_SERVING:
+        if (now_ms >= up->trim_at_ms) {
+            up->trim_at_ms = now_ms + TRIM_EVERY_MS;
+            for (unsigned i = 0; i < up->child_count; i++)
+                child_trim_log (&up->children[i]);
+        }
+        break;
+    default:
+        stop_advance (up, now_ms);
+    }
+}
+
+/* --- The loop --- */
+
+static int
+signals_open (struct supervisor *up, struct error *err)
+{
+    static const int STOPPING[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD };
+    sigset_t set;
+    sigemptyset (&set);
+    for (size_t i = 0; i < sizeof STOPPING / sizeof STOPPING[0]; i++)
+        sigaddset (&set, STOPPING[i]);
+    sigprocmask (SIG_BLOCK, &set, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    up->signals = signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return up->signals >= 0 ? 0 : error_set (err, ERROR_INTERNAL, "cannot receive signals: %s", strerror (errno));
+}
+
+static void
+signals_read (struct supervisor *up)
+{
+    struct signalfd_siginfo info;
+    while (read (up->signals, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            continue;
+        up->stop_requests++;
+        log_info (up->stop_requests == 1 ? "stopping" : "stopping at once");
+    }
+}
+
+/* Until the caller's turn comes: soon while something starts or stops, later while all is well. */
+static int
+patience_ms (const struct supervisor *up)
+{
+    for (unsigned i = 0; i < up->child_count; i++)
+        if (up->wanted[i] && up->children[i].pid == 0)
+            return TICK_MS;
+    return up->phase == PHASE_SERVING ? SERVING_TICK_MS : TICK_MS;
+}
+
+/* Waits for a signal or the broker's output, and handles them. */
+static void
+wait_for_events (struct supervisor *up)
+{
+    struct pollfd events[] = { { .fd = up->signals, .events = POLLIN },
+                               { .fd = up->broker->output_fd, .events = POLLIN } };
+    if (poll (events, 2, patience_ms (up)) <= 0)
+        return;
+    if (events[0].revents != 0)
+        signals_read (up);
+    if (events[1].revents != 0)
+        broker_read (up);
+}
+
+int
+supervise (const struct engine_plan *plan)
+{
+    struct error err;
+    struct supervisor *up = calloc (1, sizeof *up);
+    if (up == NULL) {
+        error_set (&err, ERROR_INTERNAL, "out of memory");
+        return output_error (&err, plan->json);
+    }
+    up->plan = plan;
+    up->phase = PHASE_DATABASE;
+    children_describe (up);
+    if (signals_open (up, &err) < 0) {
+        free (up);
+        return output_error (&err, plan->json);
+    }
+    up_files_remove (plan->data);
+    if (up->database != NULL)
+        want (up, up->database, 1, true);
+    while (up->phase != PHASE_OVER) {
+        int64_t now_ms = clock_monotonic_ms ();
+        children_reap (up, now_ms);
+        children_start (up, now_ms);
+        advance (up, now_ms);
+        if (up->phase != PHASE_OVER)
+            wait_for_events (up);
+    }
+    int code = up->failed ? EXIT_FAILED : EXIT_DONE;
+    close (up->signals);
+    free (up);
+    return code;
+}

@@ -1,0 +1,34 @@
+/* supervisor.h - runs an engine's programs in order, keeps them running, and stops them in order.
+ *
+ * Start: PostgreSQL (where it is the engine's own), migrate, broker, workers, until admin.health is answered
+ * through the broker. Stop: the broker drains, then the workers, then PostgreSQL. */
+#ifndef LOYALTY_SUPERVISOR_H
+#define LOYALTY_SUPERVISOR_H
+
+#include "child.h"
+#include "cluster.h"
+#include "store/migrate.h"
+
+enum { WORKERS_MAX = 64 };
+
+/* What to run; all texts are borrowed and outlive supervise. */
+struct engine_plan {
+    const char *data;         /* the data folder, absolute and without links */
+    const char *log_folder;
+    const char *programs;     /* the folder of loyalty-broker and loyalty-worker */
+    const char *run;          /* the folder of sockets */
+    const char *listen;       /* the broker's client endpoint; may end in :* */
+    bool insecure;            /* listening elsewhere than on this machine without keys is meant */
+    const char *owner_url;    /* the database, for migrate and the other commands; without a password (which is in PGPASSWORD) */
+    const char *engine_url;   /* the database, for the engine's programs; likewise */
+    struct cluster *cluster;  /* NULL: the database is the user's own */
+    struct migrate_settings settings;
+    long workers;             /* 1 .. WORKERS_MAX */
+    bool json;
+};
+
+/* Runs until a signal asks it to stop (SIGINT, SIGTERM, SIGHUP, SIGQUIT; a second one hurries). Returns the
+ * exit code: EXIT_FAILED when the engine could not be started, after stopping what had been. */
+int supervise (const struct engine_plan *plan);
+
+#endif

@@ -1,0 +1,159 @@
+/* up.c - `loyalty up`: an engine with all it needs on this machine, in the foreground. */
+#include "commands.h"
+#include "options.h"
+#include "output.h"
+#include "supervisor.h"
+#include "up_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct command_help HELP = {
+    "up [--data DIR] [OPTION]...",
+    "Runs an engine on this machine, in the foreground: a private PostgreSQL in the data folder (made at the\n"
+    "first start, reached by a socket only), the broker and the workers, each restarted when it ends. Prints\n"
+    "`ready ENDPOINT` when it serves. Ctrl-C or SIGTERM stops everything in order; a second one hurries.\n"
+    "Started as root, PostgreSQL runs as the user loyalty, postgres or nobody.",
+};
+
+struct up_options {
+    const char *data, *listen, *database;
+    struct migrate_settings settings;
+    long workers;
+    bool insecure, json;
+};
+
+/* Makes the folder and all above it. */
+static int
+folders_make (const char *path, struct error *err)
+{
+    char part[PATH_MAX];
+    snprintf (part, sizeof part, "%s", path);
+    for (char *slash = strchr (part + 1, '/');; slash = strchr (slash + 1, '/')) {
+        if (slash != NULL)
+            *slash = 0;
+        if (mkdir (part, 0755) < 0 && errno != EEXIST)
+            return error_set (err, ERROR_UNAVAILABLE, "cannot make the folder %.180s: %s", part, strerror (errno));
+        if (slash == NULL)
+            return 0;
+        *slash = '/';
+    }
+}
+
+/* The data folder, made, as an absolute path without links; and its folder of logs. */
+static int
+data_prepare (const struct up_options *options, char data[PATH_MAX], char log_folder[PATH_MAX], struct error *err)
+{
+    char path[PATH_MAX];
+    if (locate_data (options->data, path, err) < 0 || folders_make (path, err) < 0)
+        return -1;
+    if (realpath (path, data) == NULL)
+        return error_set (err, ERROR_UNAVAILABLE, "cannot read the folder %.180s: %s", path, strerror (errno));
+    if (snprintf (log_folder, PATH_MAX, "%s/log", data) >= PATH_MAX)
+        return error_set (err, ERROR_INVALID_REQUEST, "the path of the data folder is too long");
+    return folders_make (log_folder, err);
+}
+
+/* The folder of this executable: the other programs lie beside it. */
+static int
+programs_locate (char programs[PATH_MAX], struct error *err)
+{
+    ssize_t length = readlink ("/proc/self/exe", programs, PATH_MAX - 1);
+    if (length <= 0)
+        return error_set (err, ERROR_INTERNAL, "cannot tell where this program lies: %s", strerror (errno));
+    programs[length] = 0;
+    *strrchr (programs, '/') = 0;
+    return 0;
+}
+
+/* A password goes to the other programs by the environment, which only this user can read, and away from
+ * the command line, which everyone can. */
+static void
+password_hide (const struct up_options *options, int argc, char **argv, const char *password)
+{
+    if (password[0] == 0)
+        return;
+    setenv ("PGPASSWORD", password, 1);
+    for (int i = 1; i < argc; i++) {
+        size_t length = strlen (argv[i]);
+        if (options->database >= argv[i] && options->database <= argv[i] + length)
+            memset (argv[i], 'x', length);
+    }
+}
+
+int
+command_up (int argc, char **argv)
+{
+    struct up_options options = { .workers = 2 };
+    const struct option_spec specs[] = {
+        { "data", OPTION_TEXT, &options.data, "DIR",
+          "the data folder (default: LOYALTY_DATA, else /var/lib/loyalty or ~/.local/share/loyalty)", 0, 0 },
+        { "workers", OPTION_NUMBER, &options.workers, "N", "worker processes (default 2)", 1, WORKERS_MAX },
+        { "listen", OPTION_TEXT, &options.listen, "ENDPOINT",
+          "where clients connect (default: tcp://127.0.0.1 at the last time's port, 7600, or a free one)", 0, 0 },
+        { "insecure", OPTION_FLAG, &options.insecure, NULL,
+          "listen on other addresses than this machine's without keys", 0, 0 },
+        { "database", OPTION_TEXT, &options.database, "URL",
+          "use this PostgreSQL (14 or newer) instead of a private one; also LOYALTY_DATABASE", 0, 0 },
+        { "buckets", OPTION_TEXT, &options.settings.buckets, "N",
+          "first start: buckets that members are spread over (default 1)", 0, 0 },
+        { "currency", OPTION_TEXT, &options.settings.currency, "CODE", "first start: the one currency (default EUR)", 0,
+          0 },
+        { "digits", OPTION_TEXT, &options.settings.currency_digits, "N", "first start: its decimals (default 2)", 0,
+          0 },
+        { "time-zone", OPTION_TEXT, &options.settings.time_zone, "NAME",
+          "first start: the main time zone (default UTC)", 0, 0 },
+        { "json", OPTION_FLAG, &options.json, NULL, "print the endpoint and the rest as JSON when it serves", 0, 0 },
+        { NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0 },
+    };
+    int left, code;
+    if (!options_parse (&HELP, specs, argc, argv, &left, &code))
+        return code;
+    if (left > 0)
+        return options_wrong (&HELP, "up takes no argument (%s)", argv[1]);
+    if (options.database == NULL && getenv ("LOYALTY_DATABASE") != NULL && getenv ("LOYALTY_DATABASE")[0] != 0)
+        options.database = getenv ("LOYALTY_DATABASE");
+
+    static struct cluster cluster; /* Paths: too large for the stack's taste. */
+    char data[PATH_MAX], log_folder[PATH_MAX], programs[PATH_MAX], run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
+    char owner_url[DATABASE_MAX], engine_url[DATABASE_MAX], password[PASSWORD_MAX] = "";
+    struct error err;
+    if (data_prepare (&options, data, log_folder, &err) < 0 || programs_locate (programs, &err) < 0 ||
+        up_lock (data, &err) < 0)
+        return output_error (&err, options.json);
+    if (options.database != NULL) {
+        if (database_split (options.database, owner_url, password, &err) < 0 ||
+            cluster_run_folder (data, false, 0, 0, run, &err) < 0)
+            return output_error (&err, options.json);
+        password_hide (&options, argc, argv, password);
+        snprintf (engine_url, sizeof engine_url, "%s", owner_url);
+    } else {
+        if (cluster_prepare (&cluster, data, log_folder, &err) < 0)
+            return output_error (&err, options.json);
+        cluster_urls (&cluster, owner_url, engine_url);
+        snprintf (run, sizeof run, "%s", cluster.run);
+    }
+    if (options.listen == NULL)
+        up_listen_default (data, listen, sizeof listen);
+    else
+        snprintf (listen, sizeof listen, "%s", options.listen);
+    const struct engine_plan plan = {
+        .data = data,
+        .log_folder = log_folder,
+        .programs = programs,
+        .run = run,
+        .listen = listen,
+        .insecure = options.insecure,
+        .owner_url = owner_url,
+        .engine_url = engine_url,
+        .cluster = options.database == NULL ? &cluster : NULL,
+        .settings = options.settings,
+        .workers = options.workers,
+        .json = options.json,
+    };
+    return supervise (&plan);
+}

@@ -1,0 +1,26 @@
+/* up_files.h - what `loyalty up` leaves in its data folder: the lock, the endpoint, the port for the next time. */
+#ifndef LOYALTY_UP_FILES_H
+#define LOYALTY_UP_FILES_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Takes the data folder for this process, until it ends. -1, `unavailable`: another has it. */
+int up_lock (const char *data, struct error *err);
+/* Whether some process has it. */
+bool up_is_locked (const char *data);
+
+/* Writes DATA/NAME whole or not at all. */
+int up_file_write (const char *data, const char *name, const char *text, struct error *err);
+/* Writes DATA/endpoint, DATA/port (kept when the engine stops) and DATA/up.json. */
+int up_files_write (const char *data, const char *endpoint, const json_t *up, struct error *err);
+/* Removes what says that an engine is running. */
+void up_files_remove (const char *data);
+
+/* Where to listen when nothing was said: at the port of the last time, else at 7600, where that is free; else at
+ * one that the system chooses ("tcp://127.0.0.1:*"). */
+void up_listen_default (const char *data, char *endpoint, size_t size);
+
+#endif
