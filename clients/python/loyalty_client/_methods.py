@@ -1,0 +1,160 @@
+"""The protocol's methods as Python methods: shorthands for ``call``, shared by both clients.
+
+Each returns what ``call`` returns: the result, or with the asyncio client something to await. Arguments that
+are None are left out of the body. ``options`` are those of ``call``: ``key``, ``timeout``, ``affinity``,
+``traceparent``.
+"""
+
+from ._load import load_steps
+
+
+def _given(**fields):
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+class Methods:
+    """Shorthands for ``call``."""
+
+    def call(self, method, body=None, **options):
+        """Calls a method: see the clients."""
+        raise NotImplementedError
+
+    # Orders: the body is the order as docs/reference.md describes it.
+
+    def order_quote(self, order, **options):
+        """Prices an order (a dict); nothing is written."""
+        return self.call("order.quote", order, **options)
+
+    def order_process(self, order, **options):
+        """Prices an order (a dict), earns and spends: once for each ``order_id``, however often it is sent."""
+        return self.call("order.process", order, **options)
+
+    def order_refund(self, order, **options):
+        """Takes goods back: an order of its own with negative quantities only, and ``refund_of``."""
+        return self.call("order.refund", order, **options)
+
+    def order_cancel(self, order_id, reason=None, **options):
+        """Undoes wholly an order that was never paid for."""
+        return self.call("order.cancel", _given(order_id=order_id, reason=reason), **options)
+
+    def order_get(self, order_id, **options):
+        """A stored order, as it was answered."""
+        return self.call("order.get", {"order_id": order_id}, **options)
+
+    # Cards: named by ``card_id``, by ``code``, or by ``partner_id`` (and ``program_id`` where the member has several).
+
+    def card_create(
+        self, program_id, partner_id=None, code=None, points=None, expires=None, odoo_card_id=None, **options
+    ):
+        """Makes a card; without ``partner_id`` it is its bearer's, without ``code`` one is made up."""
+        body = _given(
+            program_id=program_id,
+            partner_id=partner_id,
+            code=code,
+            points=points,
+            expires=expires,
+            odoo_card_id=odoo_card_id,
+        )
+        return self.call("card.create", body, **options)
+
+    def card_get(self, card_id=None, code=None, partner_id=None, program_id=None, **options):
+        """One card, or a member's cards."""
+        body = _given(card_id=card_id, code=code, partner_id=partner_id, program_id=program_id)
+        return self.call("card.get", body, **options)
+
+    def card_balance(self, card_id=None, code=None, partner_id=None, program_id=None, at=None, **options):
+        """A card's balance, now or at an instant to come."""
+        body = _given(card_id=card_id, code=code, partner_id=partner_id, program_id=program_id, at=at)
+        return self.call("card.balance", body, **options)
+
+    def card_history(
+        self, card_id=None, code=None, partner_id=None, program_id=None, limit=None, cursor=None, **options
+    ):
+        """A page of a card's journal, the newest first; ``cursor`` is ``next_cursor`` of the page before."""
+        body = _given(
+            card_id=card_id, code=code, partner_id=partner_id, program_id=program_id, limit=limit, cursor=cursor
+        )
+        return self.call("card.history", body, **options)
+
+    def card_adjust(
+        self, points, reason, card_id=None, code=None, partner_id=None, program_id=None, expires=None, **options
+    ):
+        """Adds points, or takes them when negative; the reason stands in the journal."""
+        body = _given(
+            points=points,
+            reason=reason,
+            card_id=card_id,
+            code=code,
+            partner_id=partner_id,
+            program_id=program_id,
+            expires=expires,
+        )
+        return self.call("card.adjust", body, **options)
+
+    # Programs and what they refer to.
+
+    def program_put(self, program, **options):
+        """Makes or replaces a program (a dict)."""
+        return self.call("program.put", program, **options)
+
+    def program_get(self, program_id, catalog_version=None, **options):
+        """A program, as it is or as it was in a catalog version."""
+        return self.call("program.get", _given(program_id=program_id, catalog_version=catalog_version), **options)
+
+    def program_list(self, state=None, limit=None, cursor=None, **options):
+        """A page of the programs, by id; ``cursor`` is ``next_cursor`` of the page before."""
+        return self.call("program.list", _given(state=state, limit=limit, cursor=cursor), **options)
+
+    def program_delete(self, program_id, **options):
+        """Takes a program out of use; its versions stay."""
+        return self.call("program.delete", {"program_id": program_id}, **options)
+
+    def reference_put(self, stores=None, partners=None, products=None, categories=None, levels=None, **options):
+        """Puts stores, partners, products, categories and levels, each a list of dicts."""
+        body = _given(stores=stores, partners=partners, products=products, categories=categories, levels=levels)
+        return self.call("reference.put", body, **options)
+
+    def admin_health(self, **options):
+        """The state of a worker and of its database."""
+        return self.call("admin.health", {}, **options)
+
+    def admin_stats(self, **options):
+        """The broker's figures, and each worker's."""
+        return self.call("admin.stats", {}, **options)
+
+    def load(
+        self,
+        programs=(),
+        products=(),
+        partners=(),
+        stores=(),
+        categories=(),
+        levels=(),
+        note=None,
+        timeout=None,
+        **options,
+    ):
+        """Loads all of these, each a list of dicts, as one: staged in parts and switched over whole, or not at all.
+        Returns the result of ``load.commit``. ``timeout`` counts for each of the requests that it takes."""
+        steps = load_steps(
+            {
+                "stores": stores,
+                "categories": categories,
+                "levels": levels,
+                "products": products,
+                "partners": partners,
+                "programs": programs,
+            },
+            note,
+        )
+        return self._drive(steps, dict(options, timeout=timeout))
+
+    def _drive(self, steps, options):
+        """Sends what `steps` yields and gives it each result; returns what it returns."""
+        result = None
+        while True:
+            try:
+                method, body = steps.send(result)
+            except StopIteration as stop:
+                return stop.value
+            result = self.call(method, body, **options)

@@ -1,0 +1,69 @@
+"""ZeroMQ contexts and sockets, made anew in every process that needs them."""
+
+import os
+import threading
+
+import zmq
+
+HEARTBEAT_MS = 1000
+HEARTBEAT_TIMEOUT_MS = 3000
+REPLY_BYTES_MAX = 1024 * 1024 + 64 * 1024
+
+_lock = threading.Lock()
+_contexts = {}  # (process id, class) -> context
+_graveyard = []
+
+
+def _after_fork():
+    """In a child the parent's contexts are dead: their I/O threads were not copied. They are kept out of sight and
+    never closed, as closing them would talk to sockets that are the parent's. The lock may have been held."""
+    global _lock, _contexts
+    _lock = threading.Lock()
+    _graveyard.append(_contexts)
+    _contexts = {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def context(kind=zmq.Context):
+    """This process's context of that class, made when it is first asked for."""
+    with _lock:
+        name = (os.getpid(), kind)
+        if name not in _contexts:
+            _contexts[name] = kind()
+        return _contexts[name]
+
+
+def open_socket(settings, endpoint, kind=zmq.Context):
+    """A fresh DEALER towards one endpoint. It has no routing id, as a broker would take two sockets with one id
+    for the same client; and no queue while there is no connection, so that "not writable" means "not connected"."""
+    socket = context(kind).socket(zmq.DEALER)
+    try:
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.IMMEDIATE, 1),
+            (zmq.SNDHWM, 0),
+            (zmq.RCVHWM, 0),
+            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
+            (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
+            (zmq.MAXMSGSIZE, REPLY_BYTES_MAX),
+        ):
+            socket.setsockopt(option, value)
+        if settings.server_key is not None:
+            public, secret = settings.public_key, settings.secret_key
+            if public is None:
+                public, secret = zmq.curve_keypair()
+            socket.setsockopt(zmq.CURVE_SERVERKEY, _bytes(settings.server_key))
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, _bytes(public))
+            socket.setsockopt(zmq.CURVE_SECRETKEY, _bytes(secret))
+        socket.connect(endpoint)
+    except Exception:
+        socket.close(linger=0)
+        raise
+    return socket
+
+
+def _bytes(key):
+    return key.encode() if isinstance(key, str) else key

@@ -1,0 +1,228 @@
+"""The asyncio client: many calls in flight over one socket."""
+
+import asyncio
+import itertools
+import os
+import time
+
+import zmq
+import zmq.asyncio
+
+from ._base import LoyaltyError
+from ._methods import Methods
+from ._retry import Attempts, Rotation, Settings
+from ._sockets import open_socket
+from ._wire import Request, decode_reply, reply_id
+from .client import ENDPOINT_DEFAULT
+
+LOOK_INTERVAL = 0.05  # a broken connection shows only when the socket is asked
+
+
+class _Lost(Exception):
+    """The socket is of no more use; the request may be sent through another."""
+
+
+class _Connection:
+    """The socket of one event loop in one process."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.process = os.getpid()
+        self.loop = asyncio.get_running_loop()
+        self.rotation = Rotation(settings)
+        self.opening = asyncio.Lock()
+        self.socket = None
+        self.is_up = False
+        self.trouble = None
+        self.ids = itertools.count(1)
+        self.waiting = {}  # id -> future of the body
+        self.tasks = []
+
+    def belongs_here(self):
+        """Whether it is this process's and this loop's."""
+        return self.process == os.getpid() and self.loop is asyncio.get_running_loop()
+
+    def close(self):
+        """Closes the socket; who waits for an answer sends again."""
+        self.is_up = False
+        for task in self.tasks:
+            task.cancel()
+        self.tasks = []
+        if self.socket is not None:
+            self.socket.close(linger=0)
+            self.socket = None
+        waiting, self.waiting = self.waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(_Lost())
+
+    def _give_up(self, socket):
+        if socket is not None and self.socket is socket:
+            self.rotation.failed()
+            self.close()
+
+    async def _open(self, attempts):
+        pause = self.rotation.not_before - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(min(pause, attempts.left()))
+        if attempts.left() <= 0:
+            raise _Lost
+        self.trouble = None
+        try:
+            self.socket = open_socket(self.settings, self.rotation.next(), zmq.asyncio.Context)
+        except zmq.ZMQError as error:
+            self.trouble = str(error)
+            await asyncio.sleep(min(self.settings.connect_timeout, attempts.left()))
+            self.rotation.failed()
+            raise _Lost from error
+        wait = min(self.settings.connect_timeout, attempts.left())
+        socket = self.socket
+        try:
+            connected = await socket.poll(int(wait * 1000) + 1, zmq.POLLOUT)
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        if not connected:
+            self._give_up(socket)
+        if self.socket is not socket:
+            raise _Lost
+        self.is_up = True
+        self.tasks = [self.loop.create_task(self._receive()), self.loop.create_task(self._look())]
+
+    async def ready(self, attempts):
+        """Returns when there is a connection; one caller opens it for all."""
+        while not self.is_up:
+            async with self.opening:
+                if not self.is_up:
+                    await self._open(attempts)
+
+    async def _receive(self):
+        """Hands every reply to who waits for it; late ones and garbage go nowhere."""
+        socket = self.socket
+        while True:
+            frames = await socket.recv_multipart()
+            self.rotation.received()
+            future = self.waiting.get(reply_id(frames))
+            if future is not None and not future.done():
+                future.set_result(frames[1])
+
+    async def _look(self):
+        """Finds out when the connection broke, or its broker went silent."""
+        socket = self.socket
+        while True:
+            await asyncio.sleep(LOOK_INTERVAL)
+            if not socket.get(zmq.EVENTS) & zmq.POLLOUT or self.rotation.is_silent():
+                # Not from here, as closing cancels this task.
+                self.loop.call_soon(self._give_up, socket)
+                return
+
+    async def exchange(self, request, request_id, attempts):
+        """Sends one attempt and returns the body that answers it; None: no answer. Raises _Lost."""
+        await self.ready(attempts)
+        header = request.header(request_id, attempts.left() * 1000)
+        future = self.waiting[request_id] = self.loop.create_future()
+        try:
+            await self.socket.send_multipart([header, request.body], zmq.DONTWAIT)
+            self.rotation.sent()
+            return await asyncio.wait_for(future, attempts.begin())
+        except (asyncio.TimeoutError, zmq.Again):
+            attempts.silent()
+            if self.rotation.is_silent():
+                self._give_up(self.socket)
+            return None
+        except _Lost:
+            attempts.silent()
+            raise
+        finally:
+            self.waiting.pop(request_id, None)
+
+
+class AsyncClient(Methods):
+    """A client of the Loyalty Engine for asyncio: any number of calls at once, of which ``in_flight`` are on
+    their way and the others wait their turn. The other arguments are those of ``Client``.
+
+    It belongs to the event loop that calls it; a call from another loop or, after a fork, another process makes
+    a socket of its own. Close it with ``await client.close()`` or use it in ``async with``.
+    """
+
+    def __init__(
+        self,
+        endpoints=ENDPOINT_DEFAULT,
+        *,
+        timeout=5.0,
+        silence=2.0,
+        connect_timeout=0.5,
+        backoff=(0.02, 1.0),
+        server_key=None,
+        public_key=None,
+        secret_key=None,
+        in_flight=1024,
+    ):
+        self._settings = Settings(
+            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key
+        )
+        self._in_flight = in_flight
+        self._connection = None
+        self._turns = None
+        self._closed = False
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    async def close(self):
+        """Closes the socket, and takes no more calls."""
+        self._closed = True
+        if self._connection is not None and self._connection.belongs_here():
+            self._connection.close()
+        self._connection = None
+
+    def _connect(self):
+        if self._closed:
+            raise LoyaltyError("the client is closed", code="unavailable")
+        if self._connection is None or not self._connection.belongs_here():
+            # One of another loop or process is left alone: its socket is not ours to touch.
+            self._connection = _Connection(self._settings)
+            self._turns = asyncio.Semaphore(self._in_flight)
+        return self._connection
+
+    async def call(self, method, body=None, *, key=None, timeout=None, affinity=None, traceparent=None):
+        """Calls a method and returns its result: see ``Client.call``. When it is cancelled, the engine may
+        still do what was asked."""
+        request = Request(method, body, key, affinity, traceparent)
+        attempts = Attempts(self._settings, timeout)
+        connection = self._connect()
+        try:
+            async with self._turns:
+                return await self._try(connection, request, next(connection.ids), attempts)
+        except LoyaltyError as error:
+            error.key = request.key
+            raise
+
+    async def _try(self, connection, request, request_id, attempts):
+        while attempts.left() > 0 and not self._closed:
+            try:
+                data = await connection.exchange(request, request_id, attempts)
+            except _Lost:
+                continue
+            if data is None:
+                continue
+            try:
+                return decode_reply(data)
+            except LoyaltyError as error:
+                await asyncio.sleep(attempts.refused(error))
+        raise attempts.expired(connection.rotation.endpoint, connection.trouble)
+
+    async def _drive(self, steps, options):
+        result = None
+        while True:
+            try:
+                method, body = steps.send(result)
+            except StopIteration as stop:
+                return stop.value
+            result = await self.call(method, body, **options)
+
+
+__all__ = ["AsyncClient"]
