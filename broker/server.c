@@ -295,10 +295,11 @@ server_run (struct server *server, struct error *err)
         { .socket = server->worker_port, .events = ZMQ_POLLIN },
         { .fd = server->signal_fd, .events = ZMQ_POLLIN },
     };
-    int64_t tick_us = clock_monotonic_us ();
+    int64_t ticked_us = 0;
     while (!server->is_stopping && !core_is_drained (server->core)) {
-        int64_t wait_ms = (tick_us - clock_monotonic_us ()) / 1000 + 1;
-        if (zmq_poll (items, 3, wait_ms > 0 ? wait_ms : 0) < 0 && errno != EINTR)
+        /* With something in hand ticks are due sooner than without: asked anew each time. */
+        int64_t tick_us = ticked_us + core_wait_ms (server->core) * INT64_C (1000), now_us = clock_monotonic_us ();
+        if (zmq_poll (items, 3, tick_us > now_us ? (tick_us - now_us + 999) / 1000 : 0) < 0 && errno != EINTR)
             return error_set (err, ERROR_INTERNAL, "cannot poll: %s", zmq_strerror (errno));
         /* Workers first: their answers make room. */
         if ((items[1].revents & ZMQ_POLLIN) && read_port (server, server->worker_port, worker_message, err) != 0)
@@ -307,10 +308,10 @@ server_run (struct server *server, struct error *err)
             return -1;
         if (items[2].revents & ZMQ_POLLIN)
             read_signals (server);
-        int64_t now_us = clock_monotonic_us ();
+        now_us = clock_monotonic_us ();
         if (now_us >= tick_us) {
             core_tick (server->core, now_us);
-            tick_us = now_us + core_wait_ms (server->core) * INT64_C (1000);
+            ticked_us = now_us;
         }
     }
     core_stop (server->core, clock_monotonic_us ());
