@@ -174,6 +174,8 @@ request_header_decode (struct str frame, struct request_header *header, struct e
     require (&reader, HEADER_V);
     require (&reader, HEADER_ID);
     require (&reader, HEADER_METHOD);
+    if (header->method.size == 0)
+        refuse (&reader, "method", "must not be empty");
     return reader.refused ? -1 : 0;
 }
 

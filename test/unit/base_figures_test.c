@@ -80,7 +80,7 @@ Test (error, codes_have_unique_names_that_lead_back)
     cr_expect_str_eq (error_code_name (ERROR_NONE), "ok");
     for (int a = ERROR_NONE + 1; a < ERROR_CODE_COUNT; a++) {
         const char *name = error_code_name ((enum error_code)a);
-        cr_expect_eq (error_code_by_name (name), a, "%s", name);
+        cr_expect_eq ((int)error_code_by_name (name), a, "%s", name);
         for (int b = ERROR_NONE; b < a; b++)
             cr_expect_str_neq (name, error_code_name ((enum error_code)b));
     }

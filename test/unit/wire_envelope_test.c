@@ -80,6 +80,7 @@ Test (envelope, a_refused_header_still_tells_the_id)
         { "{'v': 'x', 'method': 'a', 'id': 5}", 5, "v", "must be an integer" },
         { "{'id': 5, 'method': 'a'}", 5, "v", "is required" },
         { "{'v': 1, 'id': 5}", 5, "method", "is required" },
+        { "{'v': 1, 'id': 5, 'method': ''}", 5, "method", "must not be empty" },
         { "{'v': 1, 'method': 'a'}", 0, "id", "is required" },
         { "{'v': 1, 'method': 'a', 'id': -1}", 0, "id", "must be an integer from 0" },
         { "{'v': 1, 'method': 'a', 'id': '1'}", 0, "id", "must be an integer" },
