@@ -220,7 +220,7 @@ CREATE TABLE members (
 ) WITH (fillfactor = 70);
 
 -- card_id = n × buckets + bucket, so that an id tells its bucket.
-CREATE SEQUENCE card_blocks INCREMENT BY 64 START WITH 1;
+CREATE SEQUENCE card_blocks INCREMENT BY 1024 START WITH 1;
 CREATE TABLE loyalty_cards (
     bucket        smallint NOT NULL,
     card_id       bigint NOT NULL,

@@ -1,0 +1,227 @@
+/* statements.h - every SQL statement that the workers run, once: X (identifier, text). All are prepared when
+ * a connection opens. Those of the batch name one bucket ($1) and take arrays; DESIGN section 5 gives their order. */
+#ifndef STORE_STATEMENTS_H
+#define STORE_STATEMENTS_H
+
+#define CARD_COLUMNS                                                                                           \
+    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until "
+#define LOT_COLUMNS "l.card_id, l.lot_no, l.state, l.gained, l.usable_from, l.expires, l.initial, l.remaining, l.origin_ref "
+#define ORDER_COLUMNS "o.order_ref, o.recorded_at, o.kind, o.state, o.partner_id, o.record "
+#define HISTORY_COLUMNS "seq, kind, points_amount, points_balance, debt, transaction_time, origin, order_ref "
+/* A version of a catalog row that is in force at $1. */
+#define IN_FORCE "version_from <= $1::int8 AND (version_to IS NULL OR version_to > $1::int8)"
+
+#define STATEMENTS(X)                                                                                          \
+    X (BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED")                                                          \
+    X (BEGIN_SNAPSHOT, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")                                     \
+    X (COMMIT, "COMMIT")                                                                                       \
+    X (ROLLBACK, "ROLLBACK")                                                                                   \
+    /* -------- start */                                                                                       \
+    X (SETTINGS, "SELECT name, value FROM settings")                                                           \
+    X (SCHEMA_STATE, "SELECT version, compatible_from FROM schema_state")                                      \
+    X (PARTITIONS_ENSURE, "SELECT partitions_ensure(clock_timestamp(), 3)")                                    \
+    X (ORDER_BLOCK, "SELECT nextval('order_blocks')")                                                          \
+    X (CARD_BLOCK, "SELECT nextval('card_blocks')")                                                            \
+    /* -------- keys and codes: $1 the directory's bucket */                                                   \
+    X (KEYS_CLAIM,                                                                                             \
+       "INSERT INTO request_keys (bucket, scope, key, method, body_hash, member_bucket, order_ref, recorded_at) "    \
+       "SELECT $1::int2, t.scope, t.key, t.method, t.hash, t.member_bucket, t.order_ref, $8::timestamptz "     \
+       "FROM unnest($2::int2[], $3::text[], $4::int2[], $5::bytea[], $6::int2[], $7::int8[]) "                 \
+       "AS t(scope, key, method, hash, member_bucket, order_ref) ON CONFLICT DO NOTHING RETURNING scope, key") \
+    X (KEYS_READ,                                                                                              \
+       "SELECT k.scope, k.key, k.method, k.body_hash, k.member_bucket, k.order_ref, k.recorded_at, k.reply "   \
+       "FROM unnest($2::int2[], $3::text[]) AS t(scope, key) "                                                 \
+       "JOIN request_keys k ON k.bucket = $1::int2 AND k.scope = t.scope AND k.key = t.key")                   \
+    X (KEYS_DELETE,                                                                                            \
+       "DELETE FROM request_keys k USING unnest($2::int2[], $3::text[]) AS t(scope, key) "                     \
+       "WHERE k.bucket = $1::int2 AND k.scope = t.scope AND k.key = t.key")                                    \
+    X (KEYS_REPLY,                                                                                             \
+       "UPDATE request_keys k SET reply = t.reply, order_ref = 0 FROM unnest($2::int2[], $3::text[], $4::bytea[]) AS t(scope, key, reply) " \
+       "WHERE k.bucket = $1::int2 AND k.scope = t.scope AND k.key = t.key")                                    \
+    X (CODES_CLAIM,                                                                                            \
+       "INSERT INTO card_codes (bucket, code, card_id) SELECT $1::int2, t.code, t.card_id "                    \
+       "FROM unnest($2::text[], $3::int8[]) AS t(code, card_id) ON CONFLICT DO NOTHING RETURNING code")        \
+    X (CODES_READ, "SELECT code, card_id FROM card_codes WHERE bucket = $1::int2 AND code = ANY ($2::text[])") \
+    X (CODES_DELETE, "DELETE FROM card_codes WHERE bucket = $1::int2 AND code = ANY ($2::text[])")             \
+    /* -------- locks, and what is read under them */                                                          \
+    X (MEMBERS_INSERT,                                                                                         \
+       "INSERT INTO members (bucket, partner_id) SELECT $1::int2, t.id FROM unnest($2::int8[]) AS t(id) ON CONFLICT DO NOTHING") \
+    X (MEMBERS_LOCK,                                                                                           \
+       "SELECT partner_id, order_count, spending, last_order FROM members "                                    \
+       "WHERE bucket = $1::int2 AND partner_id = ANY ($2::int8[]) ORDER BY partner_id FOR NO KEY UPDATE")      \
+    X (MEMBERS_READ,                                                                                           \
+       "SELECT partner_id, order_count, spending, last_order FROM members "                                    \
+       "WHERE bucket = $1::int2 AND partner_id = ANY ($2::int8[])")                                            \
+    X (CARDS_LOCK,                                                                                             \
+       "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
+       "WHERE c.bucket = $1::int2 AND c.partner_id = ANY ($2::int8[]) ORDER BY c.card_id FOR NO KEY UPDATE")   \
+    X (CARDS_LOCK_BY_ID,                                                                                       \
+       "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
+       "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) "      \
+       "ORDER BY c.card_id FOR NO KEY UPDATE")                                                                 \
+    X (CARDS_READ,                                                                                             \
+       "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
+       "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) ORDER BY c.card_id") \
+    /* The first $4 live lots of each card, in the order in which they are consumed. */                        \
+    X (LOTS_READ,                                                                                              \
+       "SELECT " LOT_COLUMNS "FROM loyalty_cards c CROSS JOIN LATERAL (SELECT * FROM point_moves m "           \
+       "WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "                                  \
+       "ORDER BY m.expires, m.gained, m.lot_no LIMIT $4::int4) l "                                             \
+       "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) AND c.points > 0") \
+    X (LOTS_READ_OF_MEMBERS,                                                                                   \
+       "SELECT " LOT_COLUMNS "FROM loyalty_cards c CROSS JOIN LATERAL (SELECT * FROM point_moves m "           \
+       "WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "                                  \
+       "ORDER BY m.expires, m.gained, m.lot_no LIMIT $3::int4) l "                                             \
+       "WHERE c.bucket = $1::int2 AND c.partner_id = ANY ($2::int8[]) AND c.points > 0")                       \
+    X (LOTS_MORE,                                                                                              \
+       "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.state = 1 " \
+       "AND (l.expires, l.gained, l.lot_no) > ($3::timestamptz, $4::timestamptz, $5::int4) "                   \
+       "ORDER BY l.expires, l.gained, l.lot_no LIMIT $6::int4")                                                \
+    X (LOTS_PENDING,                                                                                           \
+       "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.state = 1 " \
+       "AND l.usable_from > $3::timestamptz ORDER BY l.lot_no")                                                \
+    X (LOT_BY_NO,                                                                                              \
+       "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.lot_no = $3::int4") \
+    X (ORDERS_READ,                                                                                            \
+       "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
+       "JOIN orders o ON o.bucket = $1::int2 AND o.order_ref = t.order_ref AND o.recorded_at = t.recorded_at") \
+    X (ORDERS_LOCK,                                                                                            \
+       "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
+       "JOIN orders o ON o.bucket = $1::int2 AND o.order_ref = t.order_ref AND o.recorded_at = t.recorded_at " \
+       "ORDER BY o.order_ref FOR NO KEY UPDATE OF o")                                                          \
+    X (REFUNDS_READ,                                                                                           \
+       "SELECT original_ref, refund_ref, refund_bucket, refund_recorded_at FROM order_refunds "                \
+       "WHERE bucket = $1::int2 AND original_ref = ANY ($2::int8[]) ORDER BY original_ref, refund_ref")        \
+    X (CATALOG_STATE, "SELECT version, reference_version FROM catalog_state")                                  \
+    X (PRODUCTS_READ, "SELECT product_id, category_id, tags, active FROM products WHERE product_id = ANY ($1::int8[])") \
+    X (PRODUCTS_CHANGED, "SELECT product_id FROM products WHERE row_version > $1::int8 LIMIT $2::int4")        \
+    /* -------- writes of the batch */                                                                         \
+    X (MEMBERS_UPDATE,                                                                                         \
+       "UPDATE members m SET order_count = t.order_count, spending = t.spending, last_order = t.last_order "   \
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::timestamptz[]) AS t(id, order_count, spending, last_order) " \
+       "WHERE m.bucket = $1::int2 AND m.partner_id = t.id")                                                    \
+    X (CARDS_INSERT,                                                                                           \
+       "INSERT INTO loyalty_cards (bucket, card_id, program_id, partner_id, code, single, points, held, debt, lot_count, " \
+       "journal_count, pending_until, odoo_card_id, created_at) "                                              \
+       "SELECT $1::int2, t.*, $14::timestamptz FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::bool[], $7::int8[], " \
+       "$8::int8[], $9::int8[], $10::int4[], $11::int4[], $12::timestamptz[], $13::int8[]) AS t")              \
+    X (CARDS_UPDATE,                                                                                           \
+       "UPDATE loyalty_cards c SET points = t.points, held = t.held, debt = t.debt, lot_count = t.lot_count, " \
+       "journal_count = t.journal_count, pending_until = t.pending_until, version = c.version + 1 "            \
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[]) " \
+       "AS t(id, points, held, debt, lot_count, journal_count, pending_until) "                                \
+       "WHERE c.bucket = $1::int2 AND c.card_id = t.id")                                                       \
+    X (LOTS_INSERT,                                                                                            \
+       "INSERT INTO point_moves (bucket, card_id, lot_no, state, gained, usable_from, expires, initial, remaining, origin_ref) " \
+       "SELECT $1::int2, t.* FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::timestamptz[], $6::timestamptz[], " \
+       "$7::timestamptz[], $8::int8[], $9::int8[], $10::int8[]) AS t")                                         \
+    X (LOTS_UPDATE,                                                                                            \
+       "UPDATE point_moves m SET state = t.state, remaining = t.remaining, expires = t.expires "               \
+       "FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::int8[], $6::timestamptz[]) AS t(card_id, lot_no, state, remaining, expires) " \
+       "WHERE m.bucket = $1::int2 AND m.card_id = t.card_id AND m.lot_no = t.lot_no")                          \
+    X (HISTORY_INSERT,                                                                                         \
+       "INSERT INTO point_history (bucket, card_id, seq, recorded_at, kind, points_amount, points_balance, debt, " \
+       "transaction_time, order_ref, origin, lot_nos, lot_points) "                                            \
+       "SELECT $1::int2, t.card_id, t.seq, $2::timestamptz, t.kind, t.amount, t.balance, t.debt, t.time, t.order_ref, t.origin, " \
+       "t.lot_nos::int4[], t.lot_points::int8[] "                                                              \
+       "FROM unnest($3::int8[], $4::int4[], $5::int2[], $6::int8[], $7::int8[], $8::int8[], $9::timestamptz[], " \
+       "$10::int8[], $11::text[], $12::text[], $13::text[]) "                                                  \
+       "AS t(card_id, seq, kind, amount, balance, debt, time, order_ref, origin, lot_nos, lot_points)")        \
+    X (ORDERS_INSERT,                                                                                          \
+       "INSERT INTO orders (bucket, order_ref, recorded_at, kind, partner_id, record) "                        \
+       "SELECT $1::int2, t.order_ref, $2::timestamptz, t.kind, t.partner_id, t.record "                        \
+       "FROM unnest($3::int8[], $4::int2[], $5::int8[], $6::bytea[]) AS t(order_ref, kind, partner_id, record)") \
+    X (ORDERS_CANCEL,                                                                                          \
+       "UPDATE orders o SET state = 2 FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) " \
+       "WHERE o.bucket = $1::int2 AND o.order_ref = t.order_ref AND o.recorded_at = t.recorded_at")            \
+    X (REFUNDS_INSERT,                                                                                         \
+       "INSERT INTO order_refunds (bucket, original_ref, refund_ref, refund_bucket, refund_recorded_at) "      \
+       "SELECT $1::int2, t.original_ref, t.refund_ref, t.refund_bucket, $5::timestamptz "                      \
+       "FROM unnest($2::int8[], $3::int8[], $4::int2[]) AS t(original_ref, refund_ref, refund_bucket)")        \
+    X (OUTBOX_INSERT,                                                                                          \
+       "INSERT INTO outbox (bucket, recorded_at, topic, order_ref, card_id) "                                  \
+       "SELECT $1::int2, $2::timestamptz, t.topic, t.order_ref, t.card_id "                                    \
+       "FROM unnest($3::int2[], $4::int8[], $5::int8[]) AS t(topic, order_ref, card_id)")                      \
+    /* -------- catalog */                                                                                     \
+    X (CATALOG_LOCK, "SELECT version, reference_version FROM catalog_state FOR UPDATE")                        \
+    X (CATALOG_BUMP,                                                                                           \
+       "WITH state AS (UPDATE catalog_state SET version = version + 1 RETURNING version) "                     \
+       "INSERT INTO catalog_versions (version) SELECT version FROM state RETURNING version")                   \
+    X (REFERENCE_BUMP, "UPDATE catalog_state SET reference_version = reference_version + 1 RETURNING reference_version") \
+    X (CATALOG_SINCE, "SELECT created_at FROM catalog_versions WHERE version = $1::int8")                      \
+    X (CATALOG_PROGRAMS, "SELECT definition FROM promotion_programs WHERE " IN_FORCE " AND state = 1 ORDER BY program_id") \
+    X (CATALOG_STORES,                                                                                         \
+       "SELECT s.store_id, z.name, z.utc_us, z.offset_s FROM stores s JOIN time_zones z ON z.name = s.time_zone " \
+       "WHERE s.version_from <= $1::int8 AND (s.version_to IS NULL OR s.version_to > $1::int8) ORDER BY s.store_id") \
+    X (CATALOG_CATEGORIES, "SELECT category_id, parent_id FROM product_categories WHERE " IN_FORCE " ORDER BY category_id") \
+    X (CATALOG_LEVELS,                                                                                         \
+       "SELECT membership_product_id, sequence, threshold, earn_multiplier_micro, is_upgradable, is_downgradable " \
+       "FROM membership_levels WHERE " IN_FORCE " ORDER BY sequence")                                          \
+    X (TIME_ZONE, "SELECT name, utc_us, offset_s FROM time_zones WHERE name = $1::text")                       \
+    X (TIME_ZONE_ENSURE, "SELECT time_zone_ensure($1::text)")                                                  \
+    X (DRAFTS_READ, "SELECT definition FROM promotion_drafts WHERE program_id = ANY ($1::int8[]) ORDER BY program_id") \
+    X (PROGRAM_CLOSE,                                                                                          \
+       "UPDATE promotion_programs SET version_to = $2::int8 WHERE program_id = $1::int8 AND version_to IS NULL RETURNING state, definition, name, program_type") \
+    X (PROGRAM_INSERT,                                                                                         \
+       "INSERT INTO promotion_programs (program_id, version_from, name, program_type, state, membership_product_id, is_primary_loyalty, definition) " \
+       "VALUES ($1::int8, $2::int8, $3::text, $4::int2, $5::int2, $6::int8, $7::bool, $8::bytea)")             \
+    X (DRAFT_PUT,                                                                                              \
+       "INSERT INTO promotion_drafts (program_id, name, definition) VALUES ($1::int8, $2::text, $3::bytea) "   \
+       "ON CONFLICT (program_id) DO UPDATE SET name = excluded.name, definition = excluded.definition, updated_at = clock_timestamp()") \
+    X (DRAFT_DELETE, "DELETE FROM promotion_drafts WHERE program_id = $1::int8")                               \
+    X (PROGRAM_GET,                                                                                            \
+       "SELECT version_from, state, definition FROM promotion_programs WHERE program_id = $1::int8 "           \
+       "AND version_from <= $2::int8 AND (version_to IS NULL OR version_to > $2::int8)")                       \
+    X (DRAFT_GET, "SELECT definition FROM promotion_drafts WHERE program_id = $1::int8")                       \
+    X (PROGRAM_LIST,                                                                                           \
+       "SELECT * FROM (SELECT program_id, name, program_type, state, version_from FROM promotion_programs WHERE version_to IS NULL " \
+       "UNION ALL SELECT program_id, name, NULL, 0, NULL FROM promotion_drafts) p "                            \
+       "WHERE program_id > $1::int8 AND ($2::int2 IS NULL OR state = $2::int2) ORDER BY program_id, state DESC LIMIT $3::int4") \
+    X (STORES_CLOSE, "UPDATE stores SET version_to = $2::int8 WHERE store_id = ANY ($1::int8[]) AND version_to IS NULL") \
+    X (STORES_INSERT,                                                                                          \
+       "INSERT INTO stores (store_id, version_from, name, time_zone) "                                         \
+       "SELECT t.id, $1::int8, t.name, t.zone FROM unnest($2::int8[], $3::text[], $4::text[]) AS t(id, name, zone)") \
+    X (CATEGORIES_CLOSE, "UPDATE product_categories SET version_to = $2::int8 WHERE category_id = ANY ($1::int8[]) AND version_to IS NULL") \
+    X (CATEGORIES_INSERT,                                                                                      \
+       "INSERT INTO product_categories (category_id, version_from, name, parent_id) "                          \
+       "SELECT t.id, $1::int8, t.name, t.parent FROM unnest($2::int8[], $3::text[], $4::int8[]) AS t(id, name, parent)") \
+    X (LEVELS_CLOSE, "UPDATE membership_levels SET version_to = $2::int8 WHERE membership_product_id = ANY ($1::int8[]) AND version_to IS NULL") \
+    X (LEVELS_INSERT,                                                                                          \
+       "INSERT INTO membership_levels (membership_product_id, version_from, name, sequence, threshold, earn_multiplier_micro, " \
+       "is_upgradable, is_downgradable) SELECT t.id, $1::int8, t.name, t.sequence, t.threshold, t.multiplier, t.up, t.down " \
+       "FROM unnest($2::int8[], $3::text[], $4::int4[], $5::int8[], $6::int8[], $7::bool[], $8::bool[]) "      \
+       "AS t(id, name, sequence, threshold, multiplier, up, down)")                                            \
+    X (PRODUCTS_UPSERT,                                                                                        \
+       "INSERT INTO products (product_id, name, reference, category_id, tags, active, row_version) "           \
+       "SELECT t.id, t.name, t.reference, t.category_id, t.tags::text[], t.active, $1::int8 "                  \
+       "FROM unnest($2::int8[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bool[]) "                  \
+       "AS t(id, name, reference, category_id, tags, active) "                                                 \
+       "ON CONFLICT (product_id) DO UPDATE SET name = excluded.name, reference = excluded.reference, "         \
+       "category_id = excluded.category_id, tags = excluded.tags, active = excluded.active, row_version = excluded.row_version") \
+    X (PARTNERS_UPSERT,                                                                                        \
+       "INSERT INTO partners (partner_id, name, birthday, active, row_version) "                               \
+       "SELECT t.id, t.name, t.birthday::date, t.active, $1::int8 "                                            \
+       "FROM unnest($2::int8[], $3::text[], $4::text[], $5::bool[]) AS t(id, name, birthday, active) "         \
+       "ON CONFLICT (partner_id) DO UPDATE SET name = excluded.name, birthday = excluded.birthday, "           \
+       "active = excluded.active, row_version = excluded.row_version")                                         \
+    X (LOAD_BEGIN, "INSERT INTO loads (note) VALUES ($1::text) RETURNING load_id")                             \
+    X (LOAD_LOCK, "SELECT state FROM loads WHERE load_id = $1::int8 FOR UPDATE")                               \
+    X (LOAD_PUT,                                                                                               \
+       "INSERT INTO load_parts (load_id, part, body) VALUES ($1::int8, $2::int4, $3::bytea) "                  \
+       "ON CONFLICT (load_id, part) DO UPDATE SET body = excluded.body")                                       \
+    X (LOAD_PARTS, "SELECT part, body FROM load_parts WHERE load_id = $1::int8 ORDER BY part")                 \
+    X (LOAD_FINISH, "UPDATE loads SET state = 2 WHERE load_id = $1::int8")                                     \
+    X (LOAD_PARTS_DELETE, "DELETE FROM load_parts WHERE load_id = $1::int8")                                   \
+    /* -------- reads */                                                                                       \
+    X (HISTORY_PAGE,                                                                                           \
+       "SELECT " HISTORY_COLUMNS "FROM point_history WHERE bucket = $1::int2 AND card_id = $2::int8 AND seq < $3::int4 " \
+       "ORDER BY seq DESC LIMIT $4::int4")
+
+enum statement {
+#define X(id, sql) STATEMENT_##id,
+    STATEMENTS (X)
+#undef X
+    STATEMENT_COUNT
+};
+
+#endif

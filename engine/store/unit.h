@@ -1,0 +1,186 @@
+/* unit.h - a unit of work: the members, cards, lots and orders that one database transaction reads (under locks, or in a
+ * snapshot) and what it writes back, as tables in memory that are loaded and written set by set, bucket by bucket.
+ *
+ * Everything lives in the unit's arena and is gone with it. The order of locks is that of docs/architecture.md:
+ * keys, codes, members, cards, orders; within each by bucket, then id. */
+#ifndef STORE_UNIT_H
+#define STORE_UNIT_H
+
+#include "base/map.h"
+#include "domain/ledger.h"
+#include "store/pg.h"
+
+enum { BUCKETS_MAX = 1024, LOTS_PAGE = 32, LOTS_PAGE_MORE = 512 };
+
+struct unit_member {
+    int64_t partner_id;
+    int16_t bucket;
+    bool found, changed;
+    int64_t order_count, spending_minor;
+    int64_t last_order; /* instant; INT64_MIN: none */
+};
+
+/* What a journal row is about; one per row of card.journal. */
+struct unit_origin {
+    int64_t order_ref;
+    struct str text; /* the order's id, or a reason */
+};
+
+struct unit_card {
+    struct card card;
+    int16_t bucket;
+    bool found, single;
+    bool dropped;         /* made by a request that failed: as if it were not there */
+    int64_t odoo_card_id; /* new cards: 0 none */
+    uint32_t lots_read;
+    uint32_t next_of_partner; /* the partner's next card in the table; MAP_ABSENT: none */
+    uint32_t origin_count, origin_capacity;
+    struct unit_origin *origins;
+};
+
+struct unit_order {
+    int16_t bucket;
+    int64_t order_ref;
+    int16_t kind;
+    bool has_partner;
+    int64_t partner_id;
+    struct str record;
+};
+
+struct unit_refund {
+    int16_t bucket; /* of the original */
+    int64_t original_ref, refund_ref;
+    int16_t refund_bucket;
+};
+
+/* Topics of the outbox, as they are stored. */
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6 };
+
+struct unit_event {
+    int16_t bucket;
+    enum topic topic;
+    int64_t order_ref, card_id; /* card_id 0: none */
+};
+
+/* A stored order, as it was read. */
+struct stored_order {
+    int16_t bucket;
+    int64_t order_ref, recorded_at;
+    int16_t kind;
+    bool cancelled, has_partner;
+    int64_t partner_id;
+    struct str record; /* in the arena */
+};
+
+struct order_place {
+    int16_t bucket;
+    int64_t order_ref, recorded_at;
+};
+
+struct unit {
+    struct arena *arena;
+    struct pg *pg;
+    int buckets;         /* N of the database */
+    int64_t recorded_at; /* the transaction's instant, one for all it writes */
+    int64_t deadline_us; /* of every wait for the database */
+    bool locking;        /* under locks, to be written; else in a snapshot */
+    enum pg_failure failure; /* of the last call that returned -1 */
+
+    uint32_t member_count, member_capacity;
+    struct unit_member *members;
+    struct map member_index;
+
+    uint32_t card_count, card_capacity;
+    struct unit_card *cards;
+    struct map card_index, partner_cards;
+    uint32_t wanted_count, wanted_capacity;
+    int64_t *wanted_cards; /* ids asked for one by one */
+
+    uint32_t order_count, order_capacity, refund_count, refund_capacity, event_count, event_capacity, cancel_count, cancel_capacity;
+    struct unit_order *orders;
+    struct unit_refund *refunds;
+    struct unit_event *events;
+    struct order_place *cancels;
+};
+
+/* The bucket of a member, and of a key or a code in its directory. A card's is card_id mod N. */
+int16_t bucket_of_partner (int64_t partner_id, int buckets);
+int16_t bucket_of_text (struct str text, int buckets);
+static inline int16_t
+bucket_of_card (int64_t card_id, int buckets)
+{
+    return (int16_t) (card_id % buckets);
+}
+
+void unit_begin (struct unit *unit, struct arena *arena, struct pg *pg, int buckets, bool locking, int64_t recorded_at,
+                 int64_t deadline_us);
+
+/* Asks for a member and all its cards, or for one card. -1: out of memory. Before unit_load. */
+int unit_want_member (struct unit *unit, int64_t partner_id);
+int unit_want_card (struct unit *unit, int64_t card_id);
+
+/* Queues the statements that lock (or read) all that is wanted, and those for their lots; the caller adds its own, syncs,
+ * takes the results of what it queued before, calls unit_receive, and takes the rest. `insert_members`: the members in
+ * it that may be missing are made first. */
+int unit_send_members_insert (struct unit *unit, const int64_t *partner_ids, uint32_t count);
+int unit_receive_members_insert (struct unit *unit, const int64_t *partner_ids, uint32_t count, struct error *err);
+int unit_send_members (struct unit *unit);
+int unit_receive_members (struct unit *unit, struct error *err);
+int unit_send_cards (struct unit *unit);
+int unit_receive_cards (struct unit *unit, struct error *err);
+int unit_send_lots (struct unit *unit);
+int unit_receive_lots (struct unit *unit, struct error *err);
+
+/* NULL when it is not there. */
+struct unit_member *unit_member (struct unit *unit, int64_t partner_id);
+struct unit_card *unit_card (struct unit *unit, int64_t card_id);
+/* A member's cards, one after another: start with `after` NULL. */
+struct unit_card *unit_card_of_partner (struct unit *unit, int64_t partner_id, const struct unit_card *after);
+
+/* A new card, which unit_send_writes inserts. Pointers to cards move. NULL: out of memory. */
+struct unit_card *unit_card_add (struct unit *unit, int64_t card_id, int64_t program_id, bool has_partner, int64_t partner_id,
+                                 struct str code, bool single);
+/* Names the origin of the journal rows that were added to the card since the last call. */
+int unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_ref, struct str text);
+
+/* What one request may undo: taken before it changes anything; the cards and members that it may change are named. */
+struct unit_savepoint {
+    uint32_t card_count, order_count, refund_count, event_count, cancel_count;
+    uint32_t saved_count, saved_capacity, member_count, member_capacity;
+    struct saved_card {
+        uint32_t place, origin_count;
+        struct card card;
+    } *saved;
+    struct saved_member {
+        uint32_t place;
+        struct unit_member member;
+    } *members;
+};
+void unit_save (const struct unit *unit, struct unit_savepoint *savepoint);
+int unit_save_card (struct unit *unit, struct unit_savepoint *savepoint, int64_t card_id);
+int unit_save_member (struct unit *unit, struct unit_savepoint *savepoint, int64_t partner_id);
+void unit_restore (struct unit *unit, const struct unit_savepoint *savepoint);
+
+/* Lots of a card beyond what was loaded: for domain/ledger.h. The context is the unit. */
+struct lot_source unit_lot_source (struct unit *unit);
+struct lot_finder unit_lot_finder (struct unit *unit);
+
+int unit_add_order (struct unit *unit, const struct unit_order *order);
+int unit_add_refund (struct unit *unit, const struct unit_refund *refund);
+int unit_add_event (struct unit *unit, const struct unit_event *event);
+int unit_cancel_order (struct unit *unit, struct order_place place);
+
+/* Queues every write; *count statements, whose results unit_receive_writes takes. Members and cards are
+ * written when they are marked as changed or new; lots by their own marks. */
+int unit_send_writes (struct unit *unit, unsigned *count);
+int unit_receive_writes (struct unit *unit, unsigned count, struct error *err);
+
+/* Reads stored orders by place, in its own round trip; `lock`: FOR NO KEY UPDATE, by bucket and reference. *orders is in the
+ * arena, in no order; those that are not there are left out. */
+int unit_read_orders (struct unit *unit, const struct order_place *places, uint32_t count, bool lock,
+                      struct stored_order **orders, uint32_t *order_count, struct error *err);
+/* The refunds of originals: *refunds[i] belongs to originals[*owner[i]]. */
+int unit_read_refunds (struct unit *unit, const struct order_place *originals, uint32_t count, struct order_place **refunds,
+                       uint32_t **owners, uint32_t *refund_count, struct error *err);
+
+#endif

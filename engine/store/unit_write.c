@@ -1,0 +1,328 @@
+/* unit_write.c - the writes of a unit of work: one set-based statement per table and bucket. */
+#include "store/unit.h"
+
+/* The columns of one statement, in the order of its parameters from `first` on. */
+enum { COLUMNS_MAX = 14 };
+
+struct rows {
+    uint32_t count;
+    int column_count;
+    struct pg_array columns[COLUMNS_MAX];
+};
+
+static void
+rows_begin (struct rows *rows, int count, const enum pg_type *types)
+{
+    rows->count = 0;
+    rows->column_count = count;
+    for (int i = 0; i < count; i++)
+        pg_array_begin (&rows->columns[i], types[i]);
+}
+
+/* Sends the statement when there are rows: bucket, the transaction's time where the statement has it second, the columns. */
+static int
+rows_send (struct unit *unit, enum statement statement, int bucket, bool time_second, bool time_last, struct rows *rows,
+           unsigned *sent)
+{
+    struct pg_params params = { .arena = unit->arena };
+    pg_param_int2 (&params, (int16_t) bucket);
+    if (time_second)
+        pg_param_time (&params, unit->recorded_at);
+    for (int i = 0; i < rows->column_count; i++)
+        pg_param_array (&params, &rows->columns[i]);
+    if (time_last)
+        pg_param_time (&params, unit->recorded_at);
+    if (rows->count == 0)
+        return 0;
+    (*sent)++;
+    return pg_send (unit->pg, statement, &params);
+}
+
+static int
+send_members (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_TIMESTAMPTZ };
+    struct rows rows;
+    rows_begin (&rows, 4, TYPES);
+    for (uint32_t i = 0; i < unit->member_count; i++) {
+        const struct unit_member *member = &unit->members[i];
+        if (member->bucket != bucket || !member->changed)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], member->partner_id);
+        pg_array_int (&rows.columns[1], member->order_count);
+        pg_array_int (&rows.columns[2], member->spending_minor);
+        pg_array_time (&rows.columns[3], member->last_order);
+    }
+    return rows_send (unit, STATEMENT_MEMBERS_UPDATE, bucket, false, false, &rows, sent);
+}
+
+static int
+send_new_cards (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_TEXT, PG_BOOL,        PG_INT8,
+                                          PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_INT8 };
+    struct rows rows;
+    rows_begin (&rows, 12, TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct unit_card *entry = &unit->cards[i];
+        const struct card *card = &entry->card;
+        if (entry->bucket != bucket || !card->is_new)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], card->card_id);
+        pg_array_int (&rows.columns[1], card->program_id);
+        if (card->has_partner)
+            pg_array_int (&rows.columns[2], card->partner_id);
+        else
+            pg_array_null (&rows.columns[2]);
+        pg_array_bytes (&rows.columns[3], card->code);
+        pg_array_int (&rows.columns[4], entry->single);
+        pg_array_int (&rows.columns[5], card->points);
+        pg_array_int (&rows.columns[6], card->held);
+        pg_array_int (&rows.columns[7], card->debt);
+        pg_array_int (&rows.columns[8], card->lot_count);
+        pg_array_int (&rows.columns[9], card->journal_count);
+        pg_array_time (&rows.columns[10], card->pending_until);
+        if (entry->odoo_card_id != 0)
+            pg_array_int (&rows.columns[11], entry->odoo_card_id);
+        else
+            pg_array_null (&rows.columns[11]);
+    }
+    return rows_send (unit, STATEMENT_CARDS_INSERT, bucket, false, true, &rows, sent);
+}
+
+static int
+send_new_codes (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_TEXT, PG_INT8 };
+    struct rows rows;
+    rows_begin (&rows, 2, TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct card *card = &unit->cards[i].card;
+        if (!card->is_new || bucket_of_text (card->code, unit->buckets) != bucket)
+            continue;
+        rows.count++;
+        pg_array_bytes (&rows.columns[0], card->code);
+        pg_array_int (&rows.columns[1], card->card_id);
+    }
+    return rows_send (unit, STATEMENT_CODES_CLAIM, bucket, false, false, &rows, sent);
+}
+
+static int
+send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ };
+    struct rows rows;
+    rows_begin (&rows, 7, TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct card *card = &unit->cards[i].card;
+        if (unit->cards[i].bucket != bucket || card->is_new || !card->is_changed)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], card->card_id);
+        pg_array_int (&rows.columns[1], card->points);
+        pg_array_int (&rows.columns[2], card->held);
+        pg_array_int (&rows.columns[3], card->debt);
+        pg_array_int (&rows.columns[4], card->lot_count);
+        pg_array_int (&rows.columns[5], card->journal_count);
+        pg_array_time (&rows.columns[6], card->pending_until);
+    }
+    return rows_send (unit, STATEMENT_CARDS_UPDATE, bucket, false, false, &rows, sent);
+}
+
+static int
+send_lots (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type NEW_TYPES[] = { PG_INT8,        PG_INT4,        PG_INT2, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ,
+                                              PG_TIMESTAMPTZ, PG_INT8,        PG_INT8, PG_INT8 };
+    static const enum pg_type CHANGED_TYPES[] = { PG_INT8, PG_INT4, PG_INT2, PG_INT8, PG_TIMESTAMPTZ };
+    struct rows fresh, changed;
+    rows_begin (&fresh, 9, NEW_TYPES);
+    rows_begin (&changed, 5, CHANGED_TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct card *card = &unit->cards[i].card;
+        if (unit->cards[i].bucket != bucket)
+            continue;
+        for (uint32_t j = 0; j < card->loaded_count; j++) {
+            const struct lot *lot = &card->lots[j];
+            if (lot->is_new) {
+                fresh.count++;
+                pg_array_int (&fresh.columns[0], card->card_id);
+                pg_array_int (&fresh.columns[1], lot->lot_no);
+                pg_array_int (&fresh.columns[2], lot->state);
+                pg_array_time (&fresh.columns[3], lot->gained);
+                pg_array_time (&fresh.columns[4], lot->usable_from);
+                pg_array_time (&fresh.columns[5], lot->expires);
+                pg_array_int (&fresh.columns[6], lot->initial);
+                pg_array_int (&fresh.columns[7], lot->remaining);
+                pg_array_int (&fresh.columns[8], lot->origin_ref);
+            } else if (lot->is_changed) {
+                changed.count++;
+                pg_array_int (&changed.columns[0], card->card_id);
+                pg_array_int (&changed.columns[1], lot->lot_no);
+                pg_array_int (&changed.columns[2], lot->state);
+                pg_array_int (&changed.columns[3], lot->remaining);
+                pg_array_time (&changed.columns[4], lot->expires);
+            }
+        }
+    }
+    /* Both are built before either is sent: rows_send frees their columns. */
+    int inserted = rows_send (unit, STATEMENT_LOTS_INSERT, bucket, false, false, &fresh, sent);
+    int updated = rows_send (unit, STATEMENT_LOTS_UPDATE, bucket, false, false, &changed, sent);
+    return inserted < 0 || updated < 0 ? -1 : 0;
+}
+
+/* The lots of a journal row as two array literals. */
+static void
+lot_uses (struct unit *unit, const struct journal_row *row, struct pg_array *numbers, struct pg_array *points)
+{
+    int64_t *values = arena_array_of (unit->arena, (size_t) row->use_count * 2 + 1, int64_t);
+    struct str empty = STR ("{}");
+    if (values == NULL || row->use_count == 0) {
+        pg_array_bytes (numbers, empty);
+        pg_array_bytes (points, empty);
+        return;
+    }
+    for (uint32_t i = 0; i < row->use_count; i++) {
+        values[i] = row->uses[i].lot_no;
+        values[row->use_count + i] = row->uses[i].points;
+    }
+    pg_array_bytes (numbers, pg_array_text (unit->arena, values, row->use_count));
+    pg_array_bytes (points, pg_array_text (unit->arena, values + row->use_count, row->use_count));
+}
+
+static int
+send_history (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8,        PG_INT4, PG_INT2, PG_INT8, PG_INT8, PG_INT8,
+                                          PG_TIMESTAMPTZ, PG_INT8, PG_TEXT, PG_TEXT, PG_TEXT };
+    struct rows rows;
+    rows_begin (&rows, 11, TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct unit_card *entry = &unit->cards[i];
+        if (entry->bucket != bucket)
+            continue;
+        for (uint32_t j = 0; j < entry->card.journal_size; j++) {
+            const struct journal_row *row = &entry->card.journal[j];
+            struct unit_origin none = { 0, STR ("") };
+            const struct unit_origin *origin = j < entry->origin_count ? &entry->origins[j] : &none;
+            rows.count++;
+            pg_array_int (&rows.columns[0], entry->card.card_id);
+            pg_array_int (&rows.columns[1], row->seq);
+            pg_array_int (&rows.columns[2], row->kind);
+            pg_array_int (&rows.columns[3], row->amount);
+            pg_array_int (&rows.columns[4], row->balance);
+            pg_array_int (&rows.columns[5], row->debt);
+            pg_array_time (&rows.columns[6], row->time);
+            pg_array_int (&rows.columns[7], origin->order_ref);
+            pg_array_bytes (&rows.columns[8], origin->text);
+            lot_uses (unit, row, &rows.columns[9], &rows.columns[10]);
+        }
+    }
+    return rows_send (unit, STATEMENT_HISTORY_INSERT, bucket, true, false, &rows, sent);
+}
+
+static int
+send_orders (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT2, PG_INT8, PG_BYTEA };
+    struct rows rows;
+    rows_begin (&rows, 4, TYPES);
+    for (uint32_t i = 0; i < unit->order_count; i++) {
+        const struct unit_order *order = &unit->orders[i];
+        if (order->bucket != bucket)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], order->order_ref);
+        pg_array_int (&rows.columns[1], order->kind);
+        if (order->has_partner)
+            pg_array_int (&rows.columns[2], order->partner_id);
+        else
+            pg_array_null (&rows.columns[2]);
+        pg_array_bytes (&rows.columns[3], order->record);
+    }
+    return rows_send (unit, STATEMENT_ORDERS_INSERT, bucket, true, false, &rows, sent);
+}
+
+static int
+send_cancels (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_TIMESTAMPTZ };
+    struct rows rows;
+    rows_begin (&rows, 2, TYPES);
+    for (uint32_t i = 0; i < unit->cancel_count; i++) {
+        if (unit->cancels[i].bucket != bucket)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], unit->cancels[i].order_ref);
+        pg_array_time (&rows.columns[1], unit->cancels[i].recorded_at);
+    }
+    return rows_send (unit, STATEMENT_ORDERS_CANCEL, bucket, false, false, &rows, sent);
+}
+
+static int
+send_refunds (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT2 };
+    struct rows rows;
+    rows_begin (&rows, 3, TYPES);
+    for (uint32_t i = 0; i < unit->refund_count; i++) {
+        const struct unit_refund *refund = &unit->refunds[i];
+        if (refund->bucket != bucket)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], refund->original_ref);
+        pg_array_int (&rows.columns[1], refund->refund_ref);
+        pg_array_int (&rows.columns[2], refund->refund_bucket);
+    }
+    return rows_send (unit, STATEMENT_REFUNDS_INSERT, bucket, false, true, &rows, sent);
+}
+
+static int
+send_events (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT2, PG_INT8, PG_INT8 };
+    struct rows rows;
+    rows_begin (&rows, 3, TYPES);
+    for (uint32_t i = 0; i < unit->event_count; i++) {
+        const struct unit_event *event = &unit->events[i];
+        if (event->bucket != bucket)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], event->topic);
+        pg_array_int (&rows.columns[1], event->order_ref);
+        if (event->card_id != 0)
+            pg_array_int (&rows.columns[2], event->card_id);
+        else
+            pg_array_null (&rows.columns[2]);
+    }
+    return rows_send (unit, STATEMENT_OUTBOX_INSERT, bucket, true, false, &rows, sent);
+}
+
+int
+unit_send_writes (struct unit *unit, unsigned *count)
+{
+    static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
+        send_new_codes, send_members, send_new_cards, send_changed_cards, send_lots,
+        send_history,   send_orders,  send_cancels,   send_refunds,       send_events,
+    };
+    *count = 0;
+    for (size_t step = 0; step < sizeof STEPS / sizeof STEPS[0]; step++)
+        for (int bucket = 0; bucket < unit->buckets; bucket++)
+            if (STEPS[step](unit, bucket, count) < 0)
+                return -1;
+    return 0;
+}
+
+int
+unit_receive_writes (struct unit *unit, unsigned count, struct error *err)
+{
+    for (unsigned i = 0; i < count; i++) {
+        PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
+        if (result == NULL)
+            return -1;
+        PQclear (result);
+    }
+    return 0;
+}

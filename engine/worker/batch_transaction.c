@@ -1,0 +1,543 @@
+/* batch_transaction.c - see batch_transaction.h. The statements are sent in the order of DESIGN section 5; whatever
+ * does not depend on another's result shares its round trip. */
+#include "worker/batch_transaction.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+/* One key to be claimed. */
+struct claim_row {
+    struct request *request;
+    struct request_key *key;
+    uint64_t hash;
+};
+
+struct attempt {
+    struct executor *executor;
+    struct unit *unit;
+    struct request **requests;
+    unsigned count;
+    struct request **leaders; /* per request: who claims its key; itself, or an earlier one with the same key */
+    struct claim_row *claims; /* of the leaders, by bucket, scope and key */
+    unsigned claim_count;
+    int64_t *new_members;     /* partners whose member row may be missing */
+    uint32_t new_member_count;
+    struct error *err;
+};
+
+static int
+out_of_memory (struct attempt *attempt)
+{
+    return error_set (attempt->err, ERROR_INTERNAL, "the worker is out of memory");
+}
+
+static int
+broken (struct attempt *attempt)
+{
+    attempt->unit->failure = PG_UNAVAILABLE;
+    return error_set (attempt->err, ERROR_UNAVAILABLE, "the database connection broke");
+}
+
+/* ---- keys */
+
+static int
+compare_claims (const void *a, const void *b)
+{
+    const struct request_key *x = ((const struct claim_row *) a)->key, *y = ((const struct claim_row *) b)->key;
+    if (x->bucket != y->bucket)
+        return x->bucket < y->bucket ? -1 : 1;
+    if (x->scope != y->scope)
+        return x->scope < y->scope ? -1 : 1;
+    return str_compare (x->key, y->key);
+}
+
+static struct request *
+holder_of (const struct attempt *attempt, uint64_t hash, const struct request_key *key)
+{
+    for (unsigned i = 0; i < attempt->claim_count; i++)
+        if (attempt->claims[i].hash == hash && attempt->claims[i].key->scope == key->scope
+            && str_equal (attempt->claims[i].key->key, key->key))
+            return attempt->claims[i].request;
+    return NULL;
+}
+
+/* Who claims what: of the requests that share a key the first; the others wait for what becomes of it. */
+static int
+choose_claims (struct attempt *attempt)
+{
+    attempt->leaders = arena_array_of (attempt->unit->arena, attempt->count, struct request *);
+    attempt->claims = arena_array_of (attempt->unit->arena, (size_t) attempt->count * 2, struct claim_row);
+    if (attempt->leaders == NULL || attempt->claims == NULL)
+        return out_of_memory (attempt);
+    for (unsigned i = 0; i < attempt->count; i++) {
+        struct request *request = attempt->requests[i];
+        struct request *holder = NULL;
+        uint64_t hashes[2] = { 0, 0 };
+        for (unsigned k = 0; k < request->key_count; k++) {
+            struct request_key *key = &request->keys[k];
+            key->claimed = false;
+            key->stored = NULL;
+            hashes[k] = fnv1a64 (key->key.data, key->key.size);
+            if (holder == NULL)
+                holder = holder_of (attempt, hashes[k], key);
+        }
+        attempt->leaders[i] = holder == NULL ? request : holder;
+        for (unsigned k = 0; holder == NULL && k < request->key_count; k++)
+            attempt->claims[attempt->claim_count++] = (struct claim_row){ request, &request->keys[k], hashes[k] };
+    }
+    qsort (attempt->claims, attempt->claim_count, sizeof *attempt->claims, compare_claims);
+    return 0;
+}
+
+static unsigned
+claims_end (const struct attempt *attempt, unsigned from)
+{
+    unsigned to = from;
+    while (to < attempt->claim_count && attempt->claims[to].key->bucket == attempt->claims[from].key->bucket)
+        to++;
+    return to;
+}
+
+static int
+send_claims (struct attempt *attempt)
+{
+    for (unsigned from = 0, to; from < attempt->claim_count; from = to) {
+        struct pg_array scopes, keys, methods, hashes, buckets, refs;
+        struct pg_params params = { .arena = attempt->unit->arena };
+        to = claims_end (attempt, from);
+        pg_array_begin (&scopes, PG_INT2);
+        pg_array_begin (&keys, PG_TEXT);
+        pg_array_begin (&methods, PG_INT2);
+        pg_array_begin (&hashes, PG_BYTEA);
+        pg_array_begin (&buckets, PG_INT2);
+        pg_array_begin (&refs, PG_INT8);
+        for (unsigned i = from; i < to; i++) {
+            const struct request *request = attempt->claims[i].request;
+            const struct request_key *key = attempt->claims[i].key;
+            bool tombstone = METHOD_TABLE[request->method].scope == SCOPE_CANCEL && key->scope == SCOPE_ORDER;
+            pg_array_int (&scopes, key->scope);
+            pg_array_bytes (&keys, key->key);
+            pg_array_int (&methods, request->method);
+            pg_array_bytes (&hashes, (struct str){ (const char *) request->hash, WIRE_HASH_BYTES });
+            pg_array_int (&buckets, request->member_bucket);
+            pg_array_int (&refs, tombstone ? 0 : request->order_ref);
+        }
+        pg_param_int2 (&params, attempt->claims[from].key->bucket);
+        pg_param_array (&params, &scopes);
+        pg_param_array (&params, &keys);
+        pg_param_array (&params, &methods);
+        pg_param_array (&params, &hashes);
+        pg_param_array (&params, &buckets);
+        pg_param_array (&params, &refs);
+        pg_param_time (&params, attempt->unit->recorded_at);
+        if (pg_send (attempt->unit->pg, STATEMENT_KEYS_CLAIM, &params) < 0)
+            return broken (attempt);
+    }
+    return 0;
+}
+
+/* The rows come back in the order in which they were offered, without those that were there already. */
+static int
+receive_claims (struct attempt *attempt)
+{
+    for (unsigned from = 0, to; from < attempt->claim_count; from = to) {
+        to = claims_end (attempt, from);
+        PGresult *result =
+            pg_receive (attempt->unit->pg, attempt->unit->deadline_us, &attempt->unit->failure, attempt->err);
+        if (result == NULL)
+            return -1;
+        unsigned at = from;
+        for (int row = 0; row < PQntuples (result); row++, at++) {
+            int64_t scope = pg_int (result, row, 0);
+            struct str key = pg_text (result, row, 1);
+            while (at < to && (attempt->claims[at].key->scope != scope || !str_equal (attempt->claims[at].key->key, key)))
+                at++;
+            if (at < to)
+                attempt->claims[at].key->claimed = true;
+        }
+        PQclear (result);
+    }
+    return 0;
+}
+
+static struct request_key *
+key_of_row (struct attempt *attempt, unsigned from, unsigned to, int64_t scope, struct str key)
+{
+    for (unsigned i = from; i < to; i++)
+        if (attempt->claims[i].key->scope == scope && str_equal (attempt->claims[i].key->key, key))
+            return attempt->claims[i].key;
+    return NULL;
+}
+
+static int
+take_stored (struct attempt *attempt, const PGresult *result, unsigned from, unsigned to)
+{
+    for (int row = 0; row < PQntuples (result); row++) {
+        struct request_key *key = key_of_row (attempt, from, to, pg_int (result, row, 0), pg_text (result, row, 1));
+        struct stored_key *stored = arena_new_of (attempt->unit->arena, struct stored_key);
+        struct str hash = pg_text (result, row, 3);
+        if (key == NULL || stored == NULL || hash.size != WIRE_HASH_BYTES)
+            return out_of_memory (attempt);
+        stored->method = (int16_t) pg_int (result, row, 2);
+        memcpy (stored->hash, hash.data, WIRE_HASH_BYTES);
+        stored->place = (struct order_place){ (int16_t) pg_int (result, row, 4), pg_int (result, row, 5),
+                                              pg_time (result, row, 6) };
+        if (!pg_is_null (result, row, 7))
+            stored->reply = arena_str (attempt->unit->arena, pg_text (result, row, 7));
+        key->stored = stored;
+    }
+    return 0;
+}
+
+/* What is stored under the keys that were not ours to claim. */
+static int
+read_stored (struct attempt *attempt)
+{
+    for (unsigned from = 0, to; from < attempt->claim_count; from = to) {
+        struct pg_array scopes, keys;
+        struct pg_params params = { .arena = attempt->unit->arena };
+        unsigned missing = 0;
+        to = claims_end (attempt, from);
+        pg_array_begin (&scopes, PG_INT2);
+        pg_array_begin (&keys, PG_TEXT);
+        for (unsigned i = from; i < to; i++) {
+            if (attempt->claims[i].key->claimed)
+                continue;
+            missing++;
+            pg_array_int (&scopes, attempt->claims[i].key->scope);
+            pg_array_bytes (&keys, attempt->claims[i].key->key);
+        }
+        pg_param_int2 (&params, attempt->claims[from].key->bucket);
+        pg_param_array (&params, &scopes);
+        pg_param_array (&params, &keys);
+        if (missing == 0)
+            continue;
+        PGresult *result = pg_run (attempt->unit->pg, STATEMENT_KEYS_READ, &params, attempt->unit->deadline_us,
+                                   &attempt->unit->failure, attempt->err);
+        if (result == NULL)
+            return -1;
+        int status = take_stored (attempt, result, from, to);
+        PQclear (result);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the round trip that locks and reads */
+
+static int
+note_new_members (struct attempt *attempt)
+{
+    struct executor *executor = attempt->executor;
+    attempt->new_members = arena_array_of (attempt->unit->arena, attempt->unit->member_count + 1, int64_t);
+    if (attempt->new_members == NULL)
+        return out_of_memory (attempt);
+    if (executor->members_known.count > MEMBERS_KNOWN_MAX) {
+        arena_reset (executor->members_arena);
+        executor->members_known = map_in (executor->members_arena);
+    }
+    for (uint32_t i = 0; i < attempt->unit->member_count && attempt->unit->locking; i++)
+        if (map_get (&executor->members_known, attempt->unit->members[i].partner_id) == MAP_ABSENT)
+            attempt->new_members[attempt->new_member_count++] = attempt->unit->members[i].partner_id;
+    return 0;
+}
+
+static int
+send_reads (struct attempt *attempt, int *products)
+{
+    struct unit *unit = attempt->unit;
+    if (pg_send (unit->pg, unit->locking ? STATEMENT_BEGIN : STATEMENT_BEGIN_SNAPSHOT, NULL) < 0)
+        return broken (attempt);
+    if (unit->locking && send_claims (attempt) < 0)
+        return -1;
+    if (unit_send_members_insert (unit, attempt->new_members, attempt->new_member_count) < 0
+        || unit_send_members (unit) < 0 || unit_send_cards (unit) < 0)
+        return broken (attempt);
+    *products = catalog_cache_send_products (&attempt->executor->cache, unit->pg, unit->arena);
+    if (*products < 0 || pg_send (unit->pg, STATEMENT_CATALOG_STATE, NULL) < 0 || unit_send_lots (unit) < 0
+        || pg_sync (unit->pg) < 0)
+        return broken (attempt);
+    return 0;
+}
+
+static int
+receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t *reference_version)
+{
+    struct unit *unit = attempt->unit;
+    PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
+    if (result == NULL)
+        return -1;
+    PQclear (result);
+    if (unit->locking && receive_claims (attempt) < 0)
+        return -1;
+    if (unit_receive_members_insert (unit, attempt->new_members, attempt->new_member_count, attempt->err) < 0
+        || unit_receive_members (unit, attempt->err) < 0 || unit_receive_cards (unit, attempt->err) < 0)
+        return -1;
+    if (products > 0
+        && catalog_cache_receive_products (&attempt->executor->cache, unit->pg, unit->deadline_us, &unit->failure,
+                                           attempt->err)
+               < 0)
+        return -1;
+    result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
+    if (result == NULL)
+        return -1;
+    *version = pg_int (result, 0, 0);
+    *reference_version = pg_int (result, 0, 1);
+    PQclear (result);
+    return unit_receive_lots (unit, attempt->err) < 0
+                   || pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
+               ? -1
+               : 0;
+}
+
+/* The members that were found need not be inserted the next time. */
+static void
+remember_members (struct attempt *attempt)
+{
+    for (uint32_t i = 0; i < attempt->unit->member_count; i++)
+        if (attempt->unit->members[i].found)
+            map_set (&attempt->executor->members_known, attempt->unit->members[i].partner_id, 0);
+}
+
+static int
+want_all (struct attempt *attempt)
+{
+    for (unsigned i = 0; i < attempt->count; i++) {
+        struct request *request = attempt->requests[i];
+        const struct handler *handler = &HANDLERS[request->method];
+        if (handler->want != NULL && handler->want (attempt->executor, request) < 0)
+            return out_of_memory (attempt);
+    }
+    return 0;
+}
+
+/* Products that changed since they were cached (or were thrown out) are read again. */
+static int
+read_stale_products (struct attempt *attempt)
+{
+    struct unit *unit = attempt->unit;
+    struct catalog_cache *cache = &attempt->executor->cache;
+    if (want_all (attempt) < 0)
+        return -1;
+    int sent = catalog_cache_send_products (cache, unit->pg, unit->arena);
+    if (sent == 0)
+        return 0;
+    if (sent < 0 || pg_sync (unit->pg) < 0)
+        return broken (attempt);
+    return catalog_cache_receive_products (cache, unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
+                   || pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
+               ? -1
+               : 0;
+}
+
+static int
+lock_and_read (struct attempt *attempt)
+{
+    int products = 0;
+    int64_t version = 0, reference_version = 0, from_us = clock_monotonic_us ();
+    if (choose_claims (attempt) < 0 || want_all (attempt) < 0 || note_new_members (attempt) < 0
+        || send_reads (attempt, &products) < 0 || receive_reads (attempt, products, &version, &reference_version) < 0)
+        return -1;
+    remember_members (attempt);
+    if (attempt->unit->locking && read_stored (attempt) < 0)
+        return -1;
+    if (catalog_cache_refresh (&attempt->executor->cache, attempt->unit->pg, version, reference_version,
+                               attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure, attempt->err)
+        < 0)
+        return -1;
+    if (read_stale_products (attempt) < 0)
+        return -1;
+    attempt->executor->stats.database_us += (uint64_t) (clock_monotonic_us () - from_us);
+    return 0;
+}
+
+/* ---- evaluation */
+
+/* An answer from what is stored, or `conflict`. */
+static int
+answer_stored (struct executor *executor, struct request *request)
+{
+    const struct stored_key *stored = request->keys[0].stored;
+    if (stored == NULL) {
+        request->status = REQUEST_DEFERRED; /* the one that held the key rolled back just now */
+        return 0;
+    }
+    if (request->keys[0].scope == SCOPE_ORDER && stored->place.order_ref == 0) {
+        request_fail (request, ERROR_CONFLICT, "order %.*s was cancelled before it came; it cannot be processed any more",
+                      (int) request->keys[0].key.size, request->keys[0].key.data);
+        return error_detail (&request->error, "reason", "cancelled");
+    }
+    if (stored->method != request->method || memcmp (stored->hash, request->hash, WIRE_HASH_BYTES) != 0) {
+        request_fail (request, ERROR_CONFLICT, "%s %.*s was used before with another %s",
+                      request->keys[0].scope == SCOPE_OP ? "key" : "order_id", (int) request->keys[0].key.size,
+                      request->keys[0].key.data, stored->method != request->method ? "method" : "body");
+        return error_detail (&request->error, "reason", "key_reused");
+    }
+    request->replayed = true;
+    return HANDLERS[request->method].replay (executor, request);
+}
+
+static void
+execute_one (struct attempt *attempt, unsigned index)
+{
+    struct request *request = attempt->requests[index];
+    struct request *leader = attempt->leaders[index];
+    struct executor *executor = attempt->executor;
+    int status;
+
+    request->error = (struct error){ 0 };
+    request->replayed = false;
+    buf_clear (&request->reply);
+    if (leader != request) {
+        /* Its key is an earlier one's: answered alike when that was stored before; else when that is settled. */
+        if (leader->keys[0].claimed || request->key_count > 1 || leader->key_count > 1) {
+            request->status = REQUEST_DEFERRED;
+            return;
+        }
+        request->keys[0].stored = leader->keys[0].stored;
+        status = answer_stored (executor, request);
+    } else if (request->key_count > 0 && !request->keys[0].claimed) {
+        status = answer_stored (executor, request);
+    } else {
+        status = HANDLERS[request->method].execute (executor, request);
+    }
+    if (request->status == REQUEST_DEFERRED)
+        return;
+    if (status == 0 && request->reply.failed)
+        status = request_fail (request, ERROR_INTERNAL, "the worker is out of memory for the answer");
+    request->status = status == 0 ? REQUEST_DONE : REQUEST_FAILED;
+}
+
+/* A failure of the database in the middle of a request is the whole batch's. */
+static int
+execute_all (struct attempt *attempt)
+{
+    int64_t from_us = clock_monotonic_us ();
+    for (unsigned i = 0; i < attempt->count; i++) {
+        attempt->unit->failure = PG_NONE;
+        execute_one (attempt, i);
+        if (attempt->unit->failure != PG_NONE) {
+            *attempt->err = attempt->requests[i]->error;
+            return -1;
+        }
+    }
+    attempt->executor->stats.evaluate_us += (uint64_t) (clock_monotonic_us () - from_us);
+    return 0;
+}
+
+/* ---- writing */
+
+/* Queues a statement over the claimed keys that `picks` chooses. */
+static int
+send_keys (struct attempt *attempt, enum statement statement, bool replies, unsigned *sent)
+{
+    for (unsigned from = 0, to; from < attempt->claim_count; from = to) {
+        struct pg_array scopes, keys, values;
+        struct pg_params params = { .arena = attempt->unit->arena };
+        unsigned picked = 0;
+        to = claims_end (attempt, from);
+        pg_array_begin (&scopes, PG_INT2);
+        pg_array_begin (&keys, PG_TEXT);
+        pg_array_begin (&values, PG_BYTEA);
+        for (unsigned i = from; i < to; i++) {
+            const struct request *request = attempt->claims[i].request;
+            const struct request_key *key = attempt->claims[i].key;
+            /* The answer is kept under the request's own key, where no order record holds it. */
+            bool keeps = request->status == REQUEST_DONE && request->order_ref == 0 && key == &request->keys[0];
+            if (!key->claimed || (replies ? !keeps : request->status == REQUEST_DONE))
+                continue;
+            picked++;
+            pg_array_int (&scopes, key->scope);
+            pg_array_bytes (&keys, key->key);
+            pg_array_bytes (&values, (struct str){ (const char *) request->reply.data, (uint32_t) request->reply.size });
+        }
+        pg_param_int2 (&params, attempt->claims[from].key->bucket);
+        pg_param_array (&params, &scopes);
+        pg_param_array (&params, &keys);
+        if (replies)
+            pg_param_array (&params, &values);
+        else
+            buf_free (&values.bytes);
+        if (picked == 0)
+            continue;
+        (*sent)++;
+        if (pg_send (attempt->unit->pg, statement, &params) < 0)
+            return broken (attempt);
+    }
+    return 0;
+}
+
+/* Writes all, and waits for COMMIT with a deadline of its own: no server timeout covers it. */
+static int
+write_and_commit (struct attempt *attempt)
+{
+    struct unit *unit = attempt->unit;
+    unsigned writes = 0, keys = 0;
+    int64_t from_us = clock_monotonic_us ();
+
+    if (unit->locking) {
+        if (send_keys (attempt, STATEMENT_KEYS_DELETE, false, &keys) < 0
+            || send_keys (attempt, STATEMENT_KEYS_REPLY, true, &keys) < 0)
+            return -1;
+        if (unit_send_writes (unit, &writes) < 0)
+            return broken (attempt);
+    }
+    if (pg_send (unit->pg, STATEMENT_COMMIT, NULL) < 0 || pg_sync (unit->pg) < 0)
+        return broken (attempt);
+    unit->deadline_us = clock_monotonic_us () + attempt->executor->settings->commit_timeout_ms * INT64_C (1000);
+    if (unit_receive_writes (unit, keys + writes, attempt->err) < 0)
+        return -1;
+    PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
+    if (result == NULL)
+        return -1;
+    /* A COMMIT of a failed transaction succeeds as ROLLBACK. */
+    bool committed = strcmp (PQcmdStatus (result), "COMMIT") == 0;
+    PQclear (result);
+    if (!committed) {
+        unit->failure = PG_RETRY;
+        return error_set (attempt->err, ERROR_BUSY, "the transaction was rolled back");
+    }
+    if (pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0)
+        return -1;
+    attempt->executor->stats.database_us += (uint64_t) (clock_monotonic_us () - from_us);
+    return 0;
+}
+
+static int
+reserve_ids (struct attempt *attempt)
+{
+    unsigned orders = 0;
+    for (unsigned i = 0; i < attempt->count; i++)
+        orders += HANDLERS[attempt->requests[i]->method].makes_order;
+    unsigned cards = attempt->count * CARDS_PER_REQUEST;
+    if (cards < CARDS_RESERVED_MIN)
+        cards = CARDS_RESERVED_MIN;
+    if (executor_ids (attempt->executor, orders, cards < ID_BLOCK ? cards : ID_BLOCK, attempt->err) < 0) {
+        attempt->unit->failure = PG_UNAVAILABLE;
+        return -1;
+    }
+    for (unsigned i = 0; i < attempt->count; i++)
+        if (HANDLERS[attempt->requests[i]->method].makes_order)
+            attempt->requests[i]->order_ref = id_take (&attempt->executor->order_ids);
+    return 0;
+}
+
+enum pg_failure
+batch_transaction (struct executor *executor, struct request **requests, unsigned count, struct error *err)
+{
+    struct attempt attempt = { .executor = executor, .unit = &executor->unit, .requests = requests, .count = count, .err = err };
+    arena_reset (executor->transaction);
+    unit_begin (&executor->unit, executor->transaction, executor->pg, executor->engine->buckets, !executor->reading,
+                clock_real_us (), executor_deadline_us (executor));
+    bool executed = (executor->reading || reserve_ids (&attempt) == 0) && lock_and_read (&attempt) == 0
+                    && execute_all (&attempt) == 0;
+    if (executed && HANDLERS[requests[0]->method].alone && requests[0]->status == REQUEST_FAILED) {
+        pg_abandon (executor->pg); /* it may have written half of what it does */
+        return PG_NONE;
+    }
+    if (executed && write_and_commit (&attempt) == 0)
+        return PG_NONE;
+    pg_abandon (executor->pg);
+    return executor->unit.failure == PG_NONE ? PG_INTERNAL : executor->unit.failure;
+}

@@ -1,0 +1,168 @@
+/* executor.c - see executor.h. */
+#include "worker/executor.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    REQUESTS_BYTES_MAX = 512 * 1024 * 1024,
+    TRANSACTION_BYTES_MAX = 512 * 1024 * 1024,
+    CONNECT_TIMEOUT_MS = 2000,
+};
+#define PARTITIONS_EVERY_US (3600 * INT64_C (1000000))
+
+int
+request_fail (struct request *request, enum error_code code, const char *format, ...)
+{
+    char text[sizeof request->error.message];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (text, sizeof text, format, args);
+    va_end (args);
+    return error_set (&request->error, code, "%s", text);
+}
+
+int
+executor_init (struct executor *executor, const struct worker_settings *settings, bool reading, struct error *err)
+{
+    *executor = (struct executor){ .settings = settings, .reading = reading };
+    executor->engine = &executor->engine_storage;
+    struct pg_options options = {
+        .url = settings->database,
+        .application = reading ? "loyalty-worker read" : "loyalty-worker batch",
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .lock_timeout_ms = settings->lock_timeout_ms,
+        .idle_in_transaction_timeout_ms = settings->idle_in_transaction_timeout_ms,
+        .read_only = reading,
+    };
+    executor->pg = pg_new (&options);
+    executor->requests = arena_new (REQUESTS_BYTES_MAX);
+    executor->transaction = arena_new (TRANSACTION_BYTES_MAX);
+    executor->members_arena = arena_new (TRANSACTION_BYTES_MAX);
+    executor->members_known = map_in (executor->members_arena);
+    if (executor->pg == NULL || executor->requests == NULL || executor->transaction == NULL
+        || executor->members_arena == NULL || catalog_cache_init (&executor->cache, executor->engine) < 0) {
+        executor_free (executor);
+        return error_set (err, ERROR_INTERNAL, "out of memory");
+    }
+    return 0;
+}
+
+void
+executor_free (struct executor *executor)
+{
+    pg_destroy (&executor->pg);
+    catalog_cache_free (&executor->cache);
+    arena_destroy (&executor->requests);
+    arena_destroy (&executor->transaction);
+    arena_destroy (&executor->members_arena);
+}
+
+int64_t
+executor_deadline_us (const struct executor *executor)
+{
+    return clock_monotonic_us () + executor->settings->statement_timeout_ms * INT64_C (1000);
+}
+
+/* Months of partitions are made ahead; where that fails, rows go to the default partition, which is no loss. */
+static void
+look_after_partitions (struct executor *executor)
+{
+    int64_t now_us = clock_monotonic_us ();
+    enum pg_failure failure;
+    struct error err;
+    if (executor->reading
+        || (executor->partitions_at_us != 0 && now_us - executor->partitions_at_us < PARTITIONS_EVERY_US))
+        return;
+    executor->partitions_at_us = now_us;
+    PGresult *result =
+        pg_run (executor->pg, STATEMENT_PARTITIONS_ENSURE, NULL, executor_deadline_us (executor), &failure, &err);
+    if (result == NULL)
+        log_warning ("partitions were not made ahead: %s", err.message);
+    PQclear (result);
+}
+
+int
+executor_ready (struct executor *executor, struct error *err)
+{
+    if (pg_ensure (executor->pg, err) < 0)
+        return -1;
+    if (!executor->settings_read) {
+        if (engine_settings_read (executor->pg, &executor->engine_storage, err) < 0)
+            return -1;
+        executor->settings_read = true;
+    }
+    look_after_partitions (executor);
+    return pg_ensure (executor->pg, err);
+}
+
+int64_t
+id_take (struct id_block *block)
+{
+    return block->next < block->end ? block->next++ : 0;
+}
+
+static int
+fill_block (struct executor *executor, struct id_block *block, enum statement statement, struct error *err)
+{
+    enum pg_failure failure;
+    PGresult *result =
+        pg_run (executor->pg, statement, NULL, executor_deadline_us (executor), &failure, err);
+    if (result == NULL)
+        return -1;
+    block->next = pg_int (result, 0, 0);
+    block->end = block->next + ID_BLOCK;
+    PQclear (result);
+    return 0;
+}
+
+int
+executor_ids (struct executor *executor, unsigned orders, unsigned cards, struct error *err)
+{
+    /* What is left of an old block is given up: ids are plenty. */
+    if (executor->order_ids.end - executor->order_ids.next < orders
+        && fill_block (executor, &executor->order_ids, STATEMENT_ORDER_BLOCK, err) < 0)
+        return -1;
+    if (executor->card_ids.end - executor->card_ids.next < cards
+        && fill_block (executor, &executor->card_ids, STATEMENT_CARD_BLOCK, err) < 0)
+        return -1;
+    return 0;
+}
+
+int64_t
+executor_card_id (struct executor *executor, int16_t bucket)
+{
+    int64_t number = id_take (&executor->card_ids);
+    return number == 0 ? 0 : number * executor->engine->buckets + bucket;
+}
+
+struct str
+executor_new_code (struct executor *executor)
+{
+    static const char SYMBOLS[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    char text[16];
+    uint8_t random[16];
+    randombytes_buf (random, sizeof random);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = SYMBOLS[random[i] % 32];
+    return arena_str (executor->transaction, (struct str){ text, sizeof text });
+}
+
+struct str
+code_fold (struct str code, struct arena *arena)
+{
+    while (code.size > 0 && (code.data[0] == ' ' || code.data[0] == '\t'))
+        code = (struct str){ code.data + 1, code.size - 1 };
+    while (code.size > 0 && (code.data[code.size - 1] == ' ' || code.data[code.size - 1] == '\t'))
+        code.size--;
+    struct str folded = arena_str (arena, code);
+    char *at = (char *) folded.data;
+    for (uint32_t i = 0; at != NULL && i < folded.size; i++)
+        if (at[i] >= 'a' && at[i] <= 'z')
+            at[i] = (char) (at[i] - 'a' + 'A');
+    return folded;
+}

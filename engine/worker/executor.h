@@ -1,0 +1,60 @@
+/* executor.h - what runs requests: a connection, a catalog, an arena for the requests and one for the transaction.
+ *
+ * A worker has two: one for the batch, one for reads; each belongs to one thread. */
+#ifndef WORKER_EXECUTOR_H
+#define WORKER_EXECUTOR_H
+
+#include "worker/request.h"
+
+/* The blocks are as large as the sequences' increments (sql/migrations/0001_ledger.sql). */
+enum { ID_BLOCK = 1024, CARDS_PER_REQUEST = 8, CARDS_RESERVED_MIN = 64, MEMBERS_KNOWN_MAX = 1 << 19 };
+
+struct id_block {
+    int64_t next, end;
+};
+
+struct executor_stats {
+    uint64_t batches, requests, retries, bisections, failures;
+    uint64_t batch_requests_max;
+    uint64_t database_us, evaluate_us; /* time spent waiting for the database, and evaluating */
+};
+
+struct executor {
+    const struct worker_settings *settings;
+    const struct engine_settings *engine;
+    struct pg *pg;
+    struct catalog_cache cache;
+    struct arena *requests;    /* lives as long as the requests of one run */
+    struct arena *transaction; /* reset at every attempt */
+    struct unit unit;
+    struct id_block order_ids, card_ids;
+    struct map members_known;  /* partners whose member row is there */
+    struct arena *members_arena;
+    struct executor_stats stats;
+    bool reading;              /* the executor of reads: snapshots, no locks */
+    bool settings_read;
+    int64_t partitions_at_us;  /* when partitions were last looked after; 0 never */
+    struct engine_settings engine_storage;
+};
+
+int executor_init (struct executor *executor, const struct worker_settings *settings, bool reading, struct error *err);
+void executor_free (struct executor *executor);
+
+/* Connects when needed, reads the settings once. -1: `unavailable`. */
+int executor_ready (struct executor *executor, struct error *err);
+
+/* Takes the next id of a block, which must not be empty. */
+int64_t id_take (struct id_block *block);
+/* Makes sure that so many order references and card ids can be taken. */
+int executor_ids (struct executor *executor, unsigned orders, unsigned cards, struct error *err);
+/* A new card's id in a bucket; 0 when the block is empty. */
+int64_t executor_card_id (struct executor *executor, int16_t bucket);
+/* A new random code: 16 of 32 unambiguous letters and digits. In the transaction's arena. */
+struct str executor_new_code (struct executor *executor);
+/* A code as it is stored and compared: outer blanks off, ASCII upper case. In `arena`. */
+struct str code_fold (struct str code, struct arena *arena);
+
+/* Deadline of a wait for the database, on clock_monotonic_us. */
+int64_t executor_deadline_us (const struct executor *executor);
+
+#endif

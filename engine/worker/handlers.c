@@ -1,0 +1,47 @@
+/* handlers.c - what each method does in a worker: one table. */
+#include "store/migrate.h"
+#include "worker/card_methods.h"
+#include "worker/catalog_methods.h"
+#include "worker/order_request.h"
+#include "worker/render.h"
+
+
+static int
+health_execute (struct executor *executor, struct request *request)
+{
+    struct buf *out = &request->reply;
+    render_ok (out, 6);
+    render_text (out, "status", STR ("ok"));
+    render_text (out, "version", str_of (LOYALTY_VERSION));
+    render_int (out, "schema", store_schema_version ());
+    render_int (out, "catalog_version", executor->cache.catalog->version);
+    render_text (out, "worker", str_of (executor->settings->name));
+    render_time (out, "time", executor->unit.recorded_at);
+    return 0;
+}
+
+const struct handler HANDLERS[METHOD_COUNT] = {
+    [METHOD_ORDER_QUOTE] = { .prepare = order_prepare, .look_up = order_look_up, .want = order_want, .execute = order_execute },
+    [METHOD_ORDER_PROCESS] = { .prepare = order_prepare, .look_up = order_look_up, .waits_for = order_waits_for, .want = order_want,
+                               .execute = order_execute, .replay = order_replay, .makes_order = true },
+    [METHOD_ORDER_REFUND] = { .prepare = order_prepare, .look_up = order_look_up, .waits_for = order_waits_for, .want = order_want,
+                              .execute = order_execute, .replay = order_replay, .makes_order = true },
+    [METHOD_ORDER_CANCEL] = { .prepare = cancel_prepare, .look_up = order_look_up, .waits_for = order_waits_for, .want = order_want,
+                              .execute = cancel_execute, .replay = cancel_replay, .makes_order = true },
+    [METHOD_ORDER_GET] = { .execute = order_get_execute },
+    [METHOD_CARD_CREATE] = { .prepare = card_create_prepare, .want = card_create_want, .execute = card_create_execute, .replay = stored_replay },
+    [METHOD_CARD_GET] = { .prepare = card_get_prepare, .look_up = card_look_up, .want = card_want, .execute = card_get_execute },
+    [METHOD_CARD_BALANCE] = { .prepare = card_get_prepare, .look_up = card_look_up, .want = card_want, .execute = card_balance_execute },
+    [METHOD_CARD_HISTORY] = { .prepare = card_get_prepare, .look_up = card_look_up, .want = card_want, .execute = card_history_execute },
+    [METHOD_CARD_ADJUST] = { .prepare = card_adjust_prepare, .look_up = card_look_up, .want = card_want, .execute = card_adjust_execute,
+                             .replay = stored_replay },
+    [METHOD_PROGRAM_PUT] = { .execute = program_put_execute, .replay = stored_replay, .alone = true },
+    [METHOD_PROGRAM_GET] = { .execute = program_get_execute },
+    [METHOD_PROGRAM_LIST] = { .execute = program_list_execute },
+    [METHOD_PROGRAM_DELETE] = { .execute = program_delete_execute, .replay = stored_replay, .alone = true },
+    [METHOD_REFERENCE_PUT] = { .execute = reference_put_execute, .replay = stored_replay, .alone = true },
+    [METHOD_LOAD_BEGIN] = { .execute = load_begin_execute, .replay = stored_replay, .alone = true },
+    [METHOD_LOAD_PUT] = { .prepare = load_put_prepare, .execute = load_put_execute, .replay = stored_replay, .alone = true },
+    [METHOD_LOAD_COMMIT] = { .execute = load_commit_execute, .replay = stored_replay, .alone = true },
+    [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
+};

@@ -1,0 +1,304 @@
+/* order_effects.c - an order's points on its cards: the ledger's calls, and the record of what they did. */
+#include "worker/order_run.h"
+
+#include <stdio.h>
+
+int
+run_no_memory (struct order_run *run)
+{
+    return request_fail (run->request, ERROR_INTERNAL, "the worker is out of memory");
+}
+
+struct card_effect *
+run_effect (struct order_run *run, const struct unit_card *card)
+{
+    for (uint32_t i = 0; i < run->record.effect_count; i++)
+        if (run->effects[i].card_id == card->card.card_id)
+            return &run->effects[i];
+    if (run->record.effect_count == run->effect_capacity) {
+        uint32_t larger = run->effect_capacity ? run->effect_capacity * 2 : 4;
+        struct card_effect *copy = arena_array_of (run->arena, larger, struct card_effect);
+        if (copy == NULL)
+            return NULL;
+        if (run->record.effect_count > 0)
+            memcpy (copy, run->effects, run->record.effect_count * sizeof *copy);
+        run->effects = copy;
+        run->record.effects = copy;
+        run->effect_capacity = larger;
+    }
+    struct card_effect *effect = &run->effects[run->record.effect_count++];
+    *effect = (struct card_effect){ .card_id = card->card.card_id,
+                                    .program_id = card->card.program_id,
+                                    .code = card->card.code,
+                                    .is_created = card->card.is_new && !card->found };
+    return effect;
+}
+
+/* Appends uses to a list of an effect. */
+static int
+append_uses (struct order_run *run, const struct lot_use **uses, uint32_t *count, const struct lot_use *more,
+             uint32_t more_count)
+{
+    if (more_count == 0)
+        return 0;
+    struct lot_use *joined = arena_array_of (run->arena, *count + more_count, struct lot_use);
+    if (joined == NULL)
+        return run_no_memory (run);
+    if (*count > 0)
+        memcpy (joined, *uses, *count * sizeof *joined);
+    memcpy (joined + *count, more, more_count * sizeof *joined);
+    *uses = joined;
+    *count += more_count;
+    return 0;
+}
+
+/* The uses of the journal rows of a kind that were added from `from` on. */
+static int
+append_journal_uses (struct order_run *run, const struct card *card, uint32_t from, enum journal_kind kind,
+                     const struct lot_use **uses, uint32_t *count)
+{
+    for (uint32_t i = from; i < card->journal_size; i++)
+        if (card->journal[i].kind == kind
+            && append_uses (run, uses, count, card->journal[i].uses, card->journal[i].use_count) < 0)
+            return -1;
+    return 0;
+}
+
+static int
+append_lot (struct order_run *run, struct card_effect *effect, struct record_lot lot)
+{
+    struct record_lot *joined = arena_array_of (run->arena, effect->lot_count + 1, struct record_lot);
+    if (joined == NULL)
+        return run_no_memory (run);
+    if (effect->lot_count > 0)
+        memcpy (joined, effect->lots, effect->lot_count * sizeof *joined);
+    joined[effect->lot_count++] = lot;
+    effect->lots = joined;
+    return 0;
+}
+
+static struct unit_card *
+card_to_change (struct order_run *run, int64_t card_id)
+{
+    struct unit_card *card = unit_card (run->unit, card_id);
+    if (card == NULL) {
+        request_fail (run->request, ERROR_NOT_FOUND, "card %lld is not there any more", (long long) card_id);
+        return NULL;
+    }
+    if (unit_save_card (run->unit, &run->savepoint, card_id) < 0) {
+        run_no_memory (run);
+        return NULL;
+    }
+    return card;
+}
+
+/* ---- points of returns */
+
+static enum shortfall
+shortfall_of (const struct order_run *run, int64_t program_id)
+{
+    if (run->data->has_shortfall)
+        return run->data->shortfall;
+    const struct program *program = catalog_program (run->executor->cache.catalog, program_id);
+    return program != NULL && program->has_shortfall ? program->shortfall : SHORTFALL_DEBT;
+}
+
+static int
+take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t *lots, uint32_t lot_count)
+{
+    struct unit_card *card = points > 0 ? card_to_change (run, card_id) : NULL;
+    if (points == 0)
+        return 0;
+    if (card == NULL)
+        return -1;
+    struct card_effect *effect = run_effect (run, card);
+    struct lot_source source = unit_lot_source (run->unit);
+    uint32_t from = card->card.journal_size;
+    int64_t missing = 0;
+    if (effect == NULL)
+        return run_no_memory (run);
+    effect->shortfall = shortfall_of (run, card->card.program_id);
+    if (ledger_take_back (&card->card, points, lots, lot_count, effect->shortfall, run->record.order.instant, &source,
+                          run->arena, &missing, &run->request->error)
+        < 0)
+        return -1;
+    effect->taken_back += points - missing;
+    effect->missing += missing;
+    return append_journal_uses (run, &card->card, from, JOURNAL_TAKE_BACK, &effect->taken_uses, &effect->taken_count);
+}
+
+static int
+give_back (struct order_run *run, int64_t card_id, int64_t points, const struct lot_use *uses, uint32_t use_count)
+{
+    struct unit_card *card = points > 0 ? card_to_change (run, card_id) : NULL;
+    if (points == 0)
+        return 0;
+    if (card == NULL)
+        return -1;
+    const struct program *program = catalog_program (run->executor->cache.catalog, card->card.program_id);
+    int64_t instant = run->record.order.instant;
+    int64_t extended = program != NULL && program->restore_extends ? instant + program->extend_days * US_PER_DAY : 0;
+    struct card_effect *effect = run_effect (run, card);
+    struct lot_finder finder = unit_lot_finder (run->unit);
+    if (effect == NULL)
+        return run_no_memory (run);
+    if (ledger_give_back (&card->card, uses, use_count, extended, instant, &finder, run->arena, &run->request->error) < 0)
+        return -1;
+    effect->given_back += points;
+    return append_uses (run, &effect->given_uses, &effect->given_count, uses, use_count);
+}
+
+int
+run_refund_points (struct order_run *run)
+{
+    /* What is given back first may be what is then taken back. */
+    for (uint32_t i = 0; i < run->plan.points_count; i++) {
+        const struct refund_points *points = &run->plan.points[i];
+        if (give_back (run, points->card_id, points->give_back, points->uses, points->use_count) < 0)
+            return -1;
+    }
+    for (uint32_t i = 0; i < run->plan.points_count; i++) {
+        const struct refund_points *points = &run->plan.points[i];
+        if (take_back (run, points->card_id, points->take_back, points->lots, points->lot_count) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int
+run_undo (struct order_run *run, const struct order_record *original)
+{
+    for (uint32_t i = 0; i < original->effect_count; i++) {
+        const struct card_effect *effect = &original->effects[i];
+        if (give_back (run, effect->card_id, effect->redeemed, effect->redeemed_uses, effect->redeemed_count) < 0)
+            return -1;
+    }
+    for (uint32_t i = 0; i < original->effect_count; i++) {
+        const struct card_effect *effect = &original->effects[i];
+        int32_t *lots = arena_array_of (run->arena, effect->lot_count + 1, int32_t);
+        if (lots == NULL)
+            return run_no_memory (run);
+        for (uint32_t lot = 0; lot < effect->lot_count; lot++)
+            lots[lot] = effect->lots[lot].lot_no;
+        if (take_back (run, effect->card_id, effect->earned, lots, effect->lot_count) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- points of the evaluation */
+
+static struct unit_card *
+card_of_program (struct order_run *run, int64_t program_id)
+{
+    struct unit_card *card = NULL;
+    while ((card = unit_card_of_partner (run->unit, run->record.order.partner_id, card)) != NULL)
+        if (card->single && card->card.program_id == program_id)
+            return card;
+    return NULL;
+}
+
+/* The card of a result; a new one where the member has none of the program. */
+static struct unit_card *
+card_of_result (struct order_run *run, const struct points_result *result)
+{
+    struct executor *executor = run->executor;
+    if (result->card_id != 0)
+        return card_to_change (run, result->card_id);
+    struct unit_card *card = card_of_program (run, result->program_id);
+    if (card != NULL)
+        return card_to_change (run, card->card.card_id);
+    int64_t partner_id = run->record.order.partner_id;
+    /* A quote makes nothing: its new cards have numbers below 0 and no code. */
+    int64_t card_id = run->unit->locking
+                          ? executor_card_id (executor, bucket_of_partner (partner_id, executor->engine->buckets))
+                          : -(int64_t) run->unit->card_count - 1;
+    struct str code = run->unit->locking ? executor_new_code (executor) : STR ("");
+    if (card_id == 0) {
+        request_fail (run->request, ERROR_INTERNAL, "the order makes too many cards");
+        return NULL;
+    }
+    card = code.data == NULL ? NULL
+                             : unit_card_add (run->unit, card_id, result->program_id, true, partner_id, code, true);
+    if (card == NULL)
+        run_no_memory (run);
+    return card;
+}
+
+static int
+earn (struct order_run *run, struct unit_card *card, int64_t points)
+{
+    const struct catalog *catalog = run->executor->cache.catalog;
+    const struct program *program = catalog_program (catalog, card->card.program_id);
+    int64_t instant = run->record.order.instant;
+    struct record_lot lot = { .points = points, .usable_from = instant, .expires = INSTANT_NEVER };
+    if (program != NULL) {
+        lot.usable_from = instant + program->pending_days * US_PER_DAY;
+        lot.expires = expiry_instant (&program->expiry, &catalog->zone, instant);
+    }
+    if (ledger_gain (&card->card, JOURNAL_EARN, points, instant, lot.usable_from, lot.expires, run->request->order_ref,
+                     run->arena, &lot.lot_no, &run->request->error)
+        < 0)
+        return -1;
+    struct card_effect *effect = run_effect (run, card);
+    if (effect == NULL)
+        return run_no_memory (run);
+    effect->earned += points;
+    return append_lot (run, effect, lot);
+}
+
+static int
+redeem (struct order_run *run, struct unit_card *card, int64_t points)
+{
+    const struct journal_row *row;
+    struct lot_source source = unit_lot_source (run->unit);
+    if (ledger_spend (&card->card, JOURNAL_REDEEM, points, run->record.order.instant, &source, run->arena, &row,
+                      &run->request->error)
+        < 0)
+        return -1;
+    struct card_effect *effect = run_effect (run, card);
+    if (effect == NULL)
+        return run_no_memory (run);
+    effect->redeemed += points;
+    return append_uses (run, &effect->redeemed_uses, &effect->redeemed_count, row->uses, row->use_count);
+}
+
+int
+run_evaluated_points (struct order_run *run)
+{
+    const struct evaluation *evaluation = &run->record.evaluation;
+    for (uint32_t i = 0; i < evaluation->points_count; i++) {
+        const struct points_result *result = &evaluation->points[i];
+        if (result->earned == 0 && result->redeemed == 0)
+            continue;
+        struct unit_card *card = card_of_result (run, result);
+        /* Earned first: points of the order may pay for its own rewards. */
+        if (card == NULL || (result->earned > 0 && earn (run, card, result->earned) < 0)
+            || (result->redeemed > 0 && redeem (run, card, result->redeemed) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+int
+run_balances (struct order_run *run)
+{
+    struct lot_source source = unit_lot_source (run->unit);
+    if (run->record.order.has_partner && run->record.evaluation.has_primary) {
+        struct unit_card *primary = card_of_program (run, run->record.evaluation.primary_program_id);
+        if (primary != NULL && run_effect (run, primary) == NULL)
+            return run_no_memory (run);
+    }
+    for (uint32_t i = 0; i < run->record.effect_count; i++) {
+        struct card_effect *effect = &run->effects[i];
+        struct unit_card *card = unit_card (run->unit, effect->card_id);
+        if (card == NULL)
+            return request_fail (run->request, ERROR_INTERNAL, "card %lld is lost", (long long) effect->card_id);
+        if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &effect->balance,
+                            &run->request->error)
+            < 0)
+            return -1;
+        effect->debt = card->card.debt;
+    }
+    return 0;
+}

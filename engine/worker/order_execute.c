@@ -1,0 +1,522 @@
+/* order_execute.c - an order under the locks: its time, its originals, its price, its points, its record. */
+#include "worker/order_run.h"
+#include "store/refund_state.h"
+#include "worker/render.h"
+
+#include <stdio.h>
+
+/* ---- when */
+
+static int64_t
+instant_of (const struct order_run *run, struct wire_time time)
+{
+    const struct order *order = &run->data->order;
+    if (time.has_offset)
+        return time.us;
+    int64_t day = time.us / US_PER_DAY - (time.us % US_PER_DAY < 0);
+    return instant_from_local (catalog_zone (run->executor->cache.catalog, order->has_store, order->store_id),
+                               (int32_t) day, time.us - day * US_PER_DAY);
+}
+
+/* A late order is evaluated as of its date. This version can do so where nothing else than its date is different:
+ * the catalog was the same, and nothing was claimed that may not hold any more. */
+static int
+check_late (struct order_run *run)
+{
+    const struct order *order = &run->record.order;
+    int64_t now = run->unit->recorded_at;
+    if (order->instant > now + LATE_AFTER_US)
+        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date", "lies in the future");
+    if (order->instant < now - LATE_AT_MOST_US)
+        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date",
+                            "is more than 7 days ago; history is sent with \"import\": true");
+    const struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
+    run->record.is_late =
+        order->instant < now - LATE_AFTER_US || (member != NULL && order->instant < member->last_order);
+    if (!run->record.is_late)
+        return 0;
+    if (run->executor->cache.in_force_since > order->instant)
+        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date",
+                            "not supported yet: a late order from before the last change of the catalog");
+    if (order->claim_count > 0 || order->has_expected_total)
+        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date",
+                            "not supported yet: a late order with claims or expected_total");
+    return 0;
+}
+
+static int
+set_time (struct order_run *run)
+{
+    struct order *order = &run->record.order;
+    int64_t now = run->unit->recorded_at;
+    order->instant = now;
+    if (run->data->has_at)
+        order->instant = instant_of (run, run->data->at);
+    else if (run->data->has_date)
+        order->instant = instant_of (run, run->data->date);
+    if (run->data->has_at || order->is_import) {
+        if (order->is_import && order->instant > now + LATE_AFTER_US)
+            return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date", "lies in the future");
+        return 0;
+    }
+    if (run->data->has_date)
+        return check_late (run);
+    /* A clock that was set back a little must not make points of a moment ago look as if they were still to come. */
+    const struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
+    if (member != NULL && member->last_order > now && member->last_order <= now + LATE_AFTER_US)
+        order->instant = member->last_order;
+    return 0;
+}
+
+/* ---- originals */
+
+/* The records of the refunds of an original that stand. */
+static int
+read_refunds (struct order_run *run, struct order_place original, const struct order_record *const **refunds,
+              uint32_t *count)
+{
+    struct order_place *places;
+    uint32_t *owners, place_count;
+    if (unit_read_refunds (run->unit, &original, 1, &places, &owners, &place_count, &run->request->error) < 0)
+        return -1;
+    const struct order_record **list = arena_array_of (run->arena, place_count + 1, const struct order_record *);
+    if (list == NULL)
+        return run_no_memory (run);
+    *count = 0;
+    for (uint32_t i = 0; i < place_count; i++) {
+        struct order_record *record = arena_new_of (run->arena, struct order_record);
+        struct stored_order stored;
+        bool found = false;
+        if (record == NULL)
+            return run_no_memory (run);
+        if (order_read (run->executor, places[i], false, run->arena, &found, &stored, record, &run->request->error) < 0)
+            return -1;
+        if (found && !stored.cancelled)
+            list[(*count)++] = record;
+    }
+    *refunds = list;
+    return 0;
+}
+
+static int
+read_original (struct order_run *run, const struct original_place *place)
+{
+    struct order_record *record = arena_new_of (run->arena, struct order_record);
+    struct original *original = &run->originals[run->original_count];
+    const struct order_record *const *refunds;
+    uint32_t refund_count;
+    struct stored_order stored;
+    bool found = false;
+
+    if (record == NULL)
+        return run_no_memory (run);
+    if (order_read (run->executor, place->place, run->unit->locking, run->arena, &found, &stored, record,
+                    &run->request->error)
+        < 0)
+        return -1;
+    if (!found)
+        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int) place->order_id.size,
+                             place->order_id.data);
+    if (read_refunds (run, place->place, &refunds, &refund_count) < 0
+        || refund_original_from_records (record, refunds, refund_count, run->arena, original, &run->request->error) < 0)
+        return -1;
+    original->cancelled = stored.cancelled;
+    run->original_places[run->original_count++] = place->place;
+    return 0;
+}
+
+static int
+read_originals (struct order_run *run)
+{
+    run->originals = arena_array_of (run->arena, run->data->original_count + 1, struct original);
+    run->original_places = arena_array_of (run->arena, run->data->original_count + 1, struct order_place);
+    if (run->originals == NULL || run->original_places == NULL)
+        return run_no_memory (run);
+    for (uint32_t i = 0; i < run->data->original_count; i++)
+        if (run->data->originals[i].found && run->data->originals[i].place.order_ref != 0
+            && read_original (run, &run->data->originals[i]) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- state */
+
+/* The request's order, with lines of this attempt's own. */
+static int
+copy_order (struct order_run *run)
+{
+    run->record.order = run->data->order;
+    struct order_line *lines = arena_array_of (run->arena, run->data->order.line_count + 1, struct order_line);
+    if (lines == NULL)
+        return run_no_memory (run);
+    memcpy (lines, run->data->order.lines, run->data->order.line_count * sizeof *lines);
+    for (uint32_t i = 0; i < run->data->order.line_count; i++)
+        catalog_cache_resolve (&run->executor->cache, &lines[i]);
+    run->record.order.lines = lines;
+    return 0;
+}
+
+static int
+add_card (struct order_run *run, struct card_state *cards, uint32_t *count, struct unit_card *card, bool presented)
+{
+    struct lot_source source = unit_lot_source (run->unit);
+    int64_t balance;
+    for (uint32_t i = 0; i < *count; i++)
+        if (cards[i].card_id == card->card.card_id) {
+            cards[i].presented |= presented;
+            return 0;
+        }
+    if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &balance, &run->request->error) < 0)
+        return -1;
+    int64_t usable = balance - card->card.held;
+    cards[(*count)++] = (struct card_state){ .card_id = card->card.card_id,
+                                             .program_id = card->card.program_id,
+                                             .has_partner = card->card.has_partner,
+                                             .partner_id = card->card.partner_id,
+                                             .code = card->card.code,
+                                             .blocked = card->card.blocked,
+                                             .presented = presented,
+                                             .usable = usable > 0 ? usable : 0,
+                                             .debt = card->card.debt };
+    return 0;
+}
+
+/* A presented card has to be there, and the member's own or a bearer's; one that a claim names is judged with the claim. */
+static int
+add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
+{
+    const struct order *order = &run->record.order;
+    for (uint32_t i = 0; i < run->data->presented_count; i++) {
+        int64_t id = run->data->presented_ids[i];
+        struct unit_card *card = id == 0 ? NULL : unit_card (run->unit, id);
+        bool own = card != NULL
+                   && (!card->card.has_partner || (order->has_partner && card->card.partner_id == order->partner_id));
+        if (!own && i < run->data->required_count) {
+            char path[32];
+            snprintf (path, sizeof path, "cards[%u]", i);
+            return error_field (&run->request->error, ERROR_NOT_FOUND, path,
+                                card == NULL ? "there is no such card" : "is another member's card");
+        }
+        if (own && add_card (run, cards, count, card, true) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int
+set_state (struct order_run *run)
+{
+    struct order *order = &run->record.order;
+    uint32_t count = 0, capacity = run->data->presented_count + 1;
+    struct unit_card *card = NULL;
+    while (order->has_partner && (card = unit_card_of_partner (run->unit, order->partner_id, card)) != NULL)
+        capacity++;
+    struct card_state *cards = arena_array_of (run->arena, capacity, struct card_state);
+    if (cards == NULL)
+        return run_no_memory (run);
+    for (card = NULL; order->has_partner && (card = unit_card_of_partner (run->unit, order->partner_id, card)) != NULL;)
+        if (add_card (run, cards, &count, card, false) < 0)
+            return -1;
+    if (add_presented (run, cards, &count) < 0)
+        return -1;
+    order->cards = cards;
+    order->card_count = count;
+    const struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
+    order->member = (struct member_state){ .known = order->has_partner,
+                                           .partner_id = order->partner_id,
+                                           .is_first_order = member == NULL || member->order_count == 0 };
+    return 0;
+}
+
+/* ---- writing */
+
+static int
+store_refunds (struct order_run *run)
+{
+    for (uint32_t i = 0; i < run->original_count; i++) {
+        bool used = false;
+        for (uint32_t j = 0; j < run->plan.part_count && !used; j++)
+            used = run->plan.parts[j].original == i;
+        struct unit_refund refund = { .bucket = run->original_places[i].bucket,
+                                      .original_ref = run->original_places[i].order_ref,
+                                      .refund_ref = run->request->order_ref,
+                                      .refund_bucket = run->request->member_bucket };
+        if (used && unit_add_refund (run->unit, &refund) < 0)
+            return run_no_memory (run);
+    }
+    return 0;
+}
+
+/* Counts the order for its member; a return that names none counts for the original's. */
+static int
+store_member (struct order_run *run)
+{
+    const struct order *order = &run->record.order;
+    bool has_partner = order->has_partner;
+    int64_t partner_id = order->partner_id;
+    for (uint32_t i = 0; i < run->original_count && !has_partner; i++) {
+        has_partner = run->originals[i].has_partner;
+        partner_id = run->originals[i].partner_id;
+    }
+    struct unit_member *member = has_partner ? unit_member (run->unit, partner_id) : NULL;
+    if (member == NULL)
+        return 0;
+    if (unit_save_member (run->unit, &run->savepoint, partner_id) < 0)
+        return run_no_memory (run);
+    member->changed = true;
+    member->order_count += run->record.kind == RECORD_PROCESS;
+    if (__builtin_add_overflow (member->spending_minor, run->record.evaluation.total_minor, &member->spending_minor))
+        return request_fail (run->request, ERROR_INVALID_REQUEST, "the member's spending does not fit 64 bits");
+    if (order->has_partner && order->instant > member->last_order)
+        member->last_order = order->instant;
+    return 0;
+}
+
+static int
+store_origins (struct order_run *run)
+{
+    for (uint32_t i = 0; i < run->record.effect_count; i++) {
+        struct unit_card *card = unit_card (run->unit, run->effects[i].card_id);
+        if (card != NULL
+            && unit_card_origin (run->unit, card, run->request->order_ref, run->record.order.order_id) < 0)
+            return run_no_memory (run);
+    }
+    return 0;
+}
+
+static int
+store_record (struct order_run *run)
+{
+    struct buf bytes = { 0 };
+    struct unit_order order = { .bucket = run->request->member_bucket,
+                                .order_ref = run->request->order_ref,
+                                .kind = (int16_t) run->record.kind,
+                                .has_partner = run->record.order.has_partner,
+                                .partner_id = run->record.order.partner_id };
+    static const enum topic TOPICS[] = { [RECORD_PROCESS] = TOPIC_ORDER_PROCESSED,
+                                         [RECORD_REFUND] = TOPIC_ORDER_REFUNDED,
+                                         [RECORD_CANCEL] = TOPIC_ORDER_CANCELLED };
+    struct unit_event event = { .bucket = order.bucket, .topic = TOPICS[run->record.kind], .order_ref = order.order_ref };
+    int status = order_record_encode (&run->record, &bytes, &run->request->error);
+    if (status == 0) {
+        order.record = arena_str (run->arena, (struct str){ (const char *) bytes.data, (uint32_t) bytes.size });
+        if (order.record.data == NULL || unit_add_order (run->unit, &order) < 0 || unit_add_event (run->unit, &event) < 0)
+            status = run_no_memory (run);
+    }
+    buf_free (&bytes);
+    return status;
+}
+
+/* ---- the order of steps */
+
+static int
+run_steps (struct order_run *run)
+{
+    struct order_record *record = &run->record;
+    const struct catalog *catalog = run->executor->cache.catalog;
+    bool strict = run->unit->locking && !run->data->order.skip_refused;
+
+    record->catalog_version = catalog->version;
+    record->evaluator_version = EVALUATOR_VERSION;
+    record->recorded = run->unit->recorded_at;
+    record->order_ref = run->request->order_ref;
+    if (copy_order (run) < 0 || set_time (run) < 0)
+        return -1;
+    if (run->data->original_count > 0
+        && (read_originals (run) < 0
+            || refund_plan_make (&record->order, run->originals, run->original_count, run->arena, &run->plan,
+                                 &run->request->error)
+                   < 0
+            || order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 || run_refund_points (run) < 0))
+        return -1;
+    if (set_state (run) < 0
+        || evaluate_order (catalog, &record->order, strict, run->arena, &record->evaluation, &run->request->error) < 0)
+        return -1;
+    if (run_evaluated_points (run) < 0 || run_balances (run) < 0)
+        return -1;
+    if (record->order.has_expected_total && record->order.expected_total_minor != record->evaluation.total_minor) {
+        render_price_changed (record, catalog->currency_digits, &run->request->reply);
+        return error_set (&run->request->error, ERROR_PRICE_CHANGED, "the price has changed");
+    }
+    render_order (record, catalog->currency_digits, false, &run->request->reply);
+    if (!run->unit->locking)
+        return 0;
+    return store_refunds (run) < 0 || store_member (run) < 0 || store_origins (run) < 0 ? -1 : store_record (run);
+}
+
+int
+order_execute (struct executor *executor, struct request *request)
+{
+    struct order_run run = { .executor = executor,
+                             .request = request,
+                             .data = request->data,
+                             .unit = &executor->unit,
+                             .arena = executor->transaction };
+    run.record.kind = run.data->kind;
+    unit_save (run.unit, &run.savepoint);
+    int status = run_steps (&run);
+    if (status < 0 || !run.unit->locking)
+        unit_restore (run.unit, &run.savepoint);
+    return status;
+}
+
+/* ---- cancelling, reading, replaying */
+
+/* Nothing was there: the key that was claimed for the order stays, as its tombstone. */
+static int
+cancel_unknown (struct request *request)
+{
+    request->order_ref = 0;
+    render_ok (&request->reply, 4);
+    render_text (&request->reply, "order_id", request->keys[0].key);
+    render_bool (&request->reply, "replayed", false);
+    render_bool (&request->reply, "cancelled", true);
+    render_bool (&request->reply, "was_processed", false);
+    return 0;
+}
+
+static int
+cancel_member (struct order_run *run, const struct order_record *original)
+{
+    if (!original->order.has_partner)
+        return 0;
+    struct unit_member *member = unit_member (run->unit, original->order.partner_id);
+    if (member == NULL)
+        return 0;
+    if (unit_save_member (run->unit, &run->savepoint, original->order.partner_id) < 0)
+        return run_no_memory (run);
+    member->changed = true;
+    if (original->kind == RECORD_PROCESS && member->order_count > 0)
+        member->order_count--;
+    member->spending_minor -= original->evaluation.total_minor;
+    return 0;
+}
+
+static int
+cancel_known (struct order_run *run, const struct original_place *place)
+{
+    struct order_record original;
+    struct stored_order stored;
+    const struct order_record *const *refunds;
+    uint32_t refund_count;
+    bool found = false;
+
+    if (order_read (run->executor, place->place, true, run->arena, &found, &stored, &original, &run->request->error) < 0)
+        return -1;
+    if (!found)
+        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int) place->order_id.size,
+                             place->order_id.data);
+    if (original.kind == RECORD_CANCEL || stored.cancelled)
+        return request_fail (run->request, ERROR_CONFLICT, "order %.*s is cancelled already", (int) place->order_id.size,
+                             place->order_id.data);
+    if (read_refunds (run, place->place, &refunds, &refund_count) < 0)
+        return -1;
+    if (refund_count > 0)
+        return request_fail (run->request, ERROR_CONFLICT, "order %.*s has refunds; cancel these first",
+                             (int) place->order_id.size, place->order_id.data);
+    if (original.refund.points_count > 0)
+        return request_fail (run->request, ERROR_INVALID_REQUEST,
+                             "not supported yet: cancelling an order that took points back of another");
+    run->record = original;
+    run->record.kind = RECORD_CANCEL;
+    run->record.order_ref = run->request->order_ref;
+    run->record.recorded = run->unit->recorded_at;
+    run->record.order.instant = run->unit->recorded_at;
+    run->record.effect_count = 0;
+    run->record.effects = NULL;
+    run->record.refund = (struct record_refund){ 0 };
+    if (run_undo (run, &original) < 0 || run_balances (run) < 0)
+        return -1;
+    render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
+    if (cancel_member (run, &original) < 0 || unit_cancel_order (run->unit, place->place) < 0)
+        return run_no_memory (run);
+    return store_origins (run) < 0 ? -1 : store_record (run);
+}
+
+int
+cancel_execute (struct executor *executor, struct request *request)
+{
+    struct order_run run = { .executor = executor,
+                             .request = request,
+                             .data = request->data,
+                             .unit = &executor->unit,
+                             .arena = executor->transaction };
+    const struct original_place *place = &run.data->originals[0];
+
+    if (request->keys[1].claimed)
+        return cancel_unknown (request);
+    if (!place->found) {
+        request->status = REQUEST_DEFERRED; /* it came between the look-up and the locks */
+        return 0;
+    }
+    if (place->place.order_ref == 0)
+        return request_fail (request, ERROR_CONFLICT, "order %.*s is cancelled already", (int) place->order_id.size,
+                             place->order_id.data);
+    unit_save (run.unit, &run.savepoint);
+    int status = cancel_known (&run, place);
+    if (status < 0)
+        unit_restore (run.unit, &run.savepoint);
+    return status;
+}
+
+static int
+answer_record (struct executor *executor, struct request *request, struct order_place place, bool replayed)
+{
+    struct stored_order stored;
+    struct order_record record;
+    bool found = false;
+    if (order_read (executor, place, false, executor->transaction, &found, &stored, &record, &request->error) < 0)
+        return -1;
+    if (!found)
+        return request_fail (request, ERROR_TOO_OLD, "the order is past its retention: only its key is left");
+    if (replayed && stored.cancelled) {
+        request_fail (request, ERROR_CONFLICT, "order %.*s was processed and cancelled; an order that changed is sent under another id",
+                      (int) record.order.order_id.size, record.order.order_id.data);
+        return error_detail (&request->error, "reason", "cancelled");
+    }
+    render_order (&record, executor->engine->currency_digits, replayed, &request->reply);
+    return 0;
+}
+
+int
+order_replay (struct executor *executor, struct request *request)
+{
+    return answer_record (executor, request, request->keys[0].stored->place, true);
+}
+
+/* A stored answer, with `replayed` set: it is a map {ok, result: {…}} whose field is found and turned. */
+int
+stored_replay (struct executor *executor, struct request *request)
+{
+    static const char REPLAYED[] = "\xa8replayed";
+    const struct str reply = request->keys[0].stored->reply;
+    (void) executor;
+    buf_append (&request->reply, reply.data, reply.size);
+    uint8_t *at = request->reply.failed ? NULL : memmem (request->reply.data, request->reply.size, REPLAYED, sizeof REPLAYED - 1);
+    if (at == NULL || at + sizeof REPLAYED - 1 >= request->reply.data + request->reply.size)
+        return request_fail (request, ERROR_INTERNAL, "the stored answer cannot be read");
+    at[sizeof REPLAYED - 1] = 0xc3; /* true */
+    return 0;
+}
+
+int
+cancel_replay (struct executor *executor, struct request *request)
+{
+    if (request->keys[0].stored->place.order_ref == 0)
+        return stored_replay (executor, request);
+    return answer_record (executor, request, request->keys[0].stored->place, true);
+}
+
+int
+order_get_execute (struct executor *executor, struct request *request)
+{
+    struct str order_id = request->record->fields[F_ORDER_GET_ORDER_ID].text;
+    struct order_place place;
+    bool found = false;
+    if (order_find (executor, order_id, &found, &place, &request->error) < 0)
+        return -1;
+    if (!found || place.order_ref == 0)
+        return request_fail (request, ERROR_NOT_FOUND, "there is no order %.*s%s", (int) order_id.size, order_id.data,
+                             found ? ": it was cancelled before it came" : "");
+    return answer_record (executor, request, place, false);
+}

@@ -1,0 +1,59 @@
+/* order_request.h - order.quote, order.process, order.refund and order.cancel on their way: what was asked for, in the
+ * domain's form, and the originals that it takes something back of. */
+#ifndef WORKER_ORDER_REQUEST_H
+#define WORKER_ORDER_REQUEST_H
+
+#include "store/record.h"
+#include "worker/executor.h"
+
+enum { ORIGINALS_MAX = 50 };
+#define LATE_AFTER_US (15 * US_PER_MINUTE)
+#define LATE_AT_MOST_US (7 * US_PER_DAY)
+
+/* An order that return lines name, as it was found before the locks. */
+struct original_place {
+    struct str order_id;
+    bool found;
+    struct order_place place;
+    bool has_partner;
+    int64_t partner_id;
+    uint32_t card_count;
+    const int64_t *cards; /* that it earned on or spent from */
+};
+
+struct order_request {
+    struct order order;     /* the request's facts; state is filled in at execution, in a copy */
+    enum record_kind kind;
+    bool has_date, has_at, has_shortfall;
+    struct wire_time date, at;
+    enum shortfall shortfall;
+    struct claim *claims;   /* order.claims, whose cards are looked up */
+    uint32_t presented_count, required_count;
+    struct card_ref *presented; /* `cards` (the first required_count), and the cards that claims name, in their order */
+    int64_t *presented_ids;     /* 0: there is no such card */
+    uint32_t original_count;
+    struct original_place *originals;
+    bool found_key;         /* cancel: the order was there before the locks */
+};
+
+/* The hooks (request.h). */
+int order_prepare (struct executor *executor, struct request *request);
+int order_look_up (struct executor *executor, struct request *request);
+int order_want (struct executor *executor, struct request *request);
+int order_execute (struct executor *executor, struct request *request);
+bool order_waits_for (const struct request *request, const struct request *earlier);
+int order_replay (struct executor *executor, struct request *request);
+int cancel_prepare (struct executor *executor, struct request *request);
+int cancel_execute (struct executor *executor, struct request *request);
+int cancel_replay (struct executor *executor, struct request *request);
+int order_get_execute (struct executor *executor, struct request *request);
+/* Answers from the reply that is kept under the key, with `replayed` turned true. */
+int stored_replay (struct executor *executor, struct request *request);
+
+/* Reads a stored order by place and decodes it into `arena`; *found false when it is not there. */
+int order_read (struct executor *executor, struct order_place place, bool lock, struct arena *arena, bool *found,
+                struct stored_order *stored, struct order_record *record, struct error *err);
+/* Finds where an order is stored, by its id: *found false when there is none; a tombstone has order_ref 0. */
+int order_find (struct executor *executor, struct str order_id, bool *found, struct order_place *place, struct error *err);
+
+#endif

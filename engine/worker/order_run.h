@@ -1,0 +1,37 @@
+/* order_run.h - one order being executed: the state that its steps share (order_execute.c, order_effects.c). */
+#ifndef WORKER_ORDER_RUN_H
+#define WORKER_ORDER_RUN_H
+
+#include "worker/order_request.h"
+
+struct order_run {
+    struct executor *executor;
+    struct request *request;
+    struct order_request *data;
+    struct unit *unit;
+    struct arena *arena;      /* the transaction's */
+    struct unit_savepoint savepoint;
+    struct order_record record; /* grows step by step into what is stored */
+    uint32_t original_count;
+    struct original *originals;
+    struct order_place *original_places;
+    struct refund_plan plan;
+    uint32_t effect_capacity;
+    struct card_effect *effects; /* record.effects */
+};
+
+/* The effect entry of a card, made when it is the first; NULL: out of memory. Pointers to entries move. */
+struct card_effect *run_effect (struct order_run *run, const struct unit_card *card);
+
+/* Moves the points that the plan says; before the evaluation, which then sees the balances after it. */
+int run_refund_points (struct order_run *run);
+/* Earns and redeems what the evaluation says, making cards that are missing. */
+int run_evaluated_points (struct order_run *run);
+/* Balances after all, in the effects; the member's primary card is among them. */
+int run_balances (struct order_run *run);
+/* Takes back and gives back all of an order's points (order.cancel). */
+int run_undo (struct order_run *run, const struct order_record *original);
+
+int run_no_memory (struct order_run *run);
+
+#endif

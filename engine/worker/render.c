@@ -1,0 +1,472 @@
+/* render.c - see render.h. */
+#include "worker/render.h"
+#include "wire/msgpack.h"
+
+#include <stdio.h>
+
+/* Where the figures go, and with which sign: of a cancelled order all are reversed. */
+struct renderer {
+    struct buf *out;
+    unsigned digits;
+    int sign;
+    const struct order_record *record;
+};
+
+void
+render_ok (struct buf *out, uint32_t fields)
+{
+    wire_write_map (out, 2);
+    wire_write_cstr (out, "ok");
+    wire_write_bool (out, true);
+    wire_write_cstr (out, "result");
+    wire_write_map (out, fields);
+}
+
+void
+render_text (struct buf *out, const char *name, struct str value)
+{
+    wire_write_cstr (out, name);
+    wire_write_str (out, value);
+}
+
+void
+render_int (struct buf *out, const char *name, int64_t value)
+{
+    wire_write_cstr (out, name);
+    wire_write_int (out, value);
+}
+
+void
+render_bool (struct buf *out, const char *name, bool value)
+{
+    wire_write_cstr (out, name);
+    wire_write_bool (out, value);
+}
+
+void
+render_points (struct buf *out, const char *name, int64_t points)
+{
+    wire_write_cstr (out, name);
+    wire_write_decimal (out, points, POINTS_DIGITS, POINTS_DIGITS);
+}
+
+void
+render_time (struct buf *out, const char *name, int64_t instant)
+{
+    wire_write_cstr (out, name);
+    wire_write_time (out, instant);
+}
+
+void
+render_nil (struct buf *out, const char *name)
+{
+    wire_write_cstr (out, name);
+    wire_write_nil (out);
+}
+
+static void
+money (const struct renderer *to, const char *name, int64_t minor)
+{
+    wire_write_cstr (to->out, name);
+    wire_write_decimal (to->out, to->sign * minor, to->digits, to->digits);
+}
+
+static void
+quantity (const struct renderer *to, const char *name, int64_t micro)
+{
+    wire_write_cstr (to->out, name);
+    wire_write_decimal (to->out, to->sign * micro, MICRO_DIGITS, 0);
+}
+
+static void
+signed_points (const struct renderer *to, const char *name, int64_t points)
+{
+    render_points (to->out, name, points);
+}
+
+static void
+list (const struct renderer *to, const char *name, uint32_t count)
+{
+    wire_write_cstr (to->out, name);
+    wire_write_array (to->out, count);
+}
+
+static void
+taxes (const struct renderer *to, uint32_t count, const struct tax_amount *amounts)
+{
+    list (to, "taxes", count);
+    for (uint32_t i = 0; i < count; i++) {
+        wire_write_map (to->out, 2);
+        render_int (to->out, "tax_id", amounts[i].tax_id);
+        money (to, "amount", amounts[i].amount_minor);
+    }
+}
+
+static void
+lines (const struct renderer *to)
+{
+    const struct order *order = &to->record->order;
+    list (to, "lines", order->line_count);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order->lines[i];
+        const struct line_result *result = &to->record->evaluation.lines[i];
+        wire_write_map (to->out, 7);
+        render_text (to->out, "line_id", line->line_id);
+        render_int (to->out, "product_id", line->product_id);
+        quantity (to, "qty", line->qty_micro);
+        money (to, "amount_untaxed", result->net_untaxed_minor);
+        money (to, "amount_tax", result->net_tax_minor);
+        money (to, "amount_total", result->net_minor);
+        money (to, "discount", result->discount_minor);
+    }
+}
+
+static void
+discount_parts (const struct renderer *to, const struct discount *discount)
+{
+    const struct order *order = &to->record->order;
+    list (to, "lines", discount->part_count);
+    for (uint32_t i = 0; i < discount->part_count; i++) {
+        const struct discount_part *part = &discount->parts[i];
+        const struct order_line *line = &order->lines[part->line];
+        wire_write_map (to->out, 4);
+        render_text (to->out, "line_id", line->line_id);
+        render_int (to->out, "product_id", line->product_id);
+        quantity (to, "qty", part->qty_micro);
+        money (to, "amount", part->amount_minor);
+    }
+}
+
+/* The card that paid for a discount; a new card's number is known only when it was made. */
+static int64_t
+card_of_discount (const struct renderer *to, const struct discount *discount)
+{
+    if (discount->card_id != 0)
+        return discount->card_id;
+    for (uint32_t i = 0; i < to->record->effect_count; i++)
+        if (to->record->effects[i].program_id == discount->program_id && to->record->effects[i].is_created)
+            return to->record->effects[i].card_id;
+    return 0;
+}
+
+static void
+card_id (const struct renderer *to, int64_t id)
+{
+    if (id > 0)
+        render_int (to->out, "card_id", id);
+    else
+        render_nil (to->out, "card_id");
+}
+
+static void
+discounts (const struct renderer *to)
+{
+    const struct evaluation *evaluation = &to->record->evaluation;
+    list (to, "discounts", evaluation->discount_count);
+    for (uint32_t i = 0; i < evaluation->discount_count; i++) {
+        const struct discount *discount = &evaluation->discounts[i];
+        wire_write_map (to->out, 10);
+        render_text (to->out, "layer", str_of (LAYER_NAMES[discount->layer]));
+        render_int (to->out, "program_id", discount->program_id);
+        if (discount->rule_id != 0)
+            render_int (to->out, "rule_id", discount->rule_id);
+        else
+            render_nil (to->out, "rule_id");
+        render_int (to->out, "reward_id", discount->reward_id);
+        card_id (to, card_of_discount (to, discount));
+        if (discount->code.size > 0)
+            render_text (to->out, "code", discount->code);
+        else
+            render_nil (to->out, "code");
+        signed_points (to, "points_cost", to->sign * discount->points_cost);
+        money (to, "amount", discount->amount_minor);
+        discount_parts (to, discount);
+        taxes (to, discount->tax_count, discount->taxes);
+    }
+}
+
+static void
+claims (const struct renderer *to)
+{
+    const struct evaluation *evaluation = &to->record->evaluation;
+    const struct order *order = &to->record->order;
+    list (to, "claims", evaluation->claim_count);
+    for (uint32_t i = 0; i < evaluation->claim_count; i++) {
+        const struct claim_result *result = &evaluation->claims[i];
+        wire_write_map (to->out, 8);
+        render_int (to->out, "index", i);
+        render_bool (to->out, "ok", result->ok);
+        if (i < order->claim_count && order->claims[i].code.size > 0)
+            render_text (to->out, "code", order->claims[i].code);
+        else
+            render_nil (to->out, "code");
+        render_int (to->out, "program_id", result->program_id);
+        render_int (to->out, "reward_id", result->reward_id);
+        if (result->ok) {
+            render_nil (to->out, "reason");
+            render_nil (to->out, "text");
+        } else {
+            render_text (to->out, "reason", str_of (REASON_NAMES[result->reason]));
+            render_text (to->out, "text", str_of (result->text));
+        }
+        if (result->replaced)
+            render_int (to->out, "replaced_by", result->replaced_by);
+        else
+            render_nil (to->out, "replaced_by");
+    }
+}
+
+/* An effect as the reply counts it: what was taken back and given back lowers what was earned and redeemed. A
+ * cancellation's effects are stored as what was moved then, so their sign is right as it is. */
+static int64_t
+earned (const struct card_effect *effect)
+{
+    return effect->earned - effect->taken_back;
+}
+
+static int64_t
+redeemed (const struct card_effect *effect)
+{
+    return effect->redeemed - effect->given_back;
+}
+
+static void
+points (const struct renderer *to)
+{
+    const struct order_record *record = to->record;
+    list (to, "points", record->effect_count);
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        const struct card_effect *effect = &record->effects[i];
+        wire_write_map (to->out, 7);
+        card_id (to, effect->card_id);
+        render_int (to->out, "program_id", effect->program_id);
+        signed_points (to, "earned", earned (effect));
+        signed_points (to, "redeemed", redeemed (effect));
+        signed_points (to, "balance", effect->balance);
+        signed_points (to, "debt", effect->debt);
+        render_time (to->out, "expires", effect->lot_count > 0 ? effect->lots[0].expires : INSTANT_NEVER);
+    }
+}
+
+static void
+cards (const struct renderer *to)
+{
+    const struct order_record *record = to->record;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < record->effect_count; i++)
+        count += record->effects[i].is_created;
+    list (to, "cards", count);
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        const struct card_effect *effect = &record->effects[i];
+        if (!effect->is_created)
+            continue;
+        wire_write_map (to->out, 5);
+        card_id (to, effect->card_id);
+        render_int (to->out, "program_id", effect->program_id);
+        if (effect->code.size > 0)
+            render_text (to->out, "code", effect->code);
+        else
+            render_nil (to->out, "code");
+        signed_points (to, "points", effect->balance);
+        render_time (to->out, "expires", effect->lot_count > 0 ? effect->lots[0].expires : INSTANT_NEVER);
+    }
+}
+
+static void
+warnings (const struct renderer *to)
+{
+    const struct order_record *record = to->record;
+    list (to, "warnings", record->evaluation.warning_count);
+    for (uint32_t i = 0; i < record->evaluation.warning_count; i++) {
+        const struct warning *warning = &record->evaluation.warnings[i];
+        bool has_line = warning->kind == WARNING_UNKNOWN_PRODUCT && warning->line < record->order.line_count;
+        wire_write_map (to->out, 4);
+        render_text (to->out, "kind", str_of (WARNING_NAMES[warning->kind]));
+        render_text (to->out, "text", str_of (warning->text));
+        if (has_line) {
+            render_text (to->out, "line_id", record->order.lines[warning->line].line_id);
+            render_int (to->out, "product_id", record->order.lines[warning->line].product_id);
+        } else {
+            render_nil (to->out, "line_id");
+            render_nil (to->out, "product_id");
+        }
+    }
+}
+
+static void
+rejected (const struct renderer *to)
+{
+    const struct evaluation *evaluation = &to->record->evaluation;
+    list (to, "rejected", evaluation->rejection_count);
+    for (uint32_t i = 0; i < evaluation->rejection_count; i++) {
+        const struct rejection *rejection = &evaluation->rejections[i];
+        wire_write_map (to->out, 5);
+        render_int (to->out, "program_id", rejection->program_id);
+        render_int (to->out, "rule_id", rejection->rule_id);
+        render_int (to->out, "reward_id", rejection->reward_id);
+        render_text (to->out, "reason", str_of (REASON_NAMES[rejection->reason]));
+        render_text (to->out, "text", str_of (rejection->text));
+    }
+}
+
+/* Points that went back to their lots, and those that should have been taken back and were not there. */
+static void
+points_returned (const struct renderer *to)
+{
+    static const char *const BECAME[] = { "debt", "refused", "forgiven" };
+    const struct order_record *record = to->record;
+    uint32_t restored = 0, short_of = 0;
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        restored += record->effects[i].given_back > 0;
+        short_of += record->effects[i].missing > 0;
+    }
+    list (to, "restored", restored);
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        if (record->effects[i].given_back == 0)
+            continue;
+        wire_write_map (to->out, 2);
+        card_id (to, record->effects[i].card_id);
+        signed_points (to, "points", record->effects[i].given_back);
+    }
+    list (to, "shortfall", short_of);
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        if (record->effects[i].missing == 0)
+            continue;
+        wire_write_map (to->out, 3);
+        card_id (to, record->effects[i].card_id);
+        signed_points (to, "points", record->effects[i].missing);
+        render_text (to->out, "became", str_of (BECAME[record->effects[i].shortfall]));
+    }
+}
+
+static void
+returned (const struct renderer *to)
+{
+    const struct order_record *record = to->record;
+    int64_t back = -to->sign * record->evaluation.total_minor;
+    points_returned (to);
+    list (to, "uncovered", record->refund.uncovered_count);
+    for (uint32_t i = 0; i < record->refund.uncovered_count; i++) {
+        const struct refund_uncovered *uncovered = &record->refund.uncovered[i];
+        wire_write_map (to->out, 3);
+        render_text (to->out, "line_id", record->order.lines[uncovered->line].line_id);
+        render_int (to->out, "product_id", record->order.lines[uncovered->line].product_id);
+        wire_write_cstr (to->out, "qty");
+        wire_write_decimal (to->out, uncovered->qty_micro, MICRO_DIGITS, 0);
+    }
+    /* Nothing was paid with points or cards yet, so money goes back by the way it came. */
+    list (to, "give_back", back > 0);
+    if (back > 0) {
+        wire_write_map (to->out, 2);
+        render_text (to->out, "to", STR ("payment"));
+        wire_write_cstr (to->out, "amount");
+        wire_write_decimal (to->out, back, to->digits, to->digits);
+    }
+}
+
+/* The effect on the member's primary card; of a return without a member, the first card it touched. */
+static const struct card_effect *
+primary_effect (const struct order_record *record)
+{
+    for (uint32_t i = 0; i < record->effect_count; i++)
+        if (record->evaluation.has_primary && record->effects[i].program_id == record->evaluation.primary_program_id)
+            return &record->effects[i];
+    return record->kind != RECORD_PROCESS && record->effect_count > 0 ? &record->effects[0] : NULL;
+}
+
+static bool
+has_returns (const struct order_record *record)
+{
+    for (uint32_t i = 0; i < record->order.line_count; i++)
+        if (record->order.lines[i].qty_micro < 0)
+            return true;
+    return record->kind != RECORD_PROCESS;
+}
+
+static void
+head (const struct renderer *to, bool replayed)
+{
+    const struct order_record *record = to->record;
+    const struct card_effect *primary = primary_effect (record);
+    render_text (to->out, "order_id", record->order.order_id);
+    render_bool (to->out, "replayed", replayed);
+    render_int (to->out, "catalog_version", record->catalog_version);
+    render_bool (to->out, "late", record->is_late);
+    render_time (to->out, "date", record->order.instant);
+    money (to, "amount_untaxed", record->evaluation.untaxed_minor);
+    money (to, "amount_tax", record->evaluation.tax_minor);
+    money (to, "amount_total", record->evaluation.total_minor);
+    signed_points (to, "points_earned", primary != NULL ? earned (primary) : 0);
+    signed_points (to, "points_redeemed", primary != NULL ? redeemed (primary) : 0);
+    if (primary != NULL)
+        signed_points (to, "final_balance", primary->balance);
+    else
+        render_nil (to->out, "final_balance");
+}
+
+enum { HEAD_FIELDS = 11, BODY_FIELDS = 9, RETURN_FIELDS = 4 };
+
+static void
+result (const struct renderer *to, bool replayed)
+{
+    const struct order_record *record = to->record;
+    const struct order *order = &record->order;
+    bool returns = has_returns (record), meta = order->meta.size > 0;
+    wire_write_map (to->out, HEAD_FIELDS + BODY_FIELDS + (returns ? RETURN_FIELDS : 0) + order->explain + meta);
+    head (to, replayed);
+    taxes (to, record->evaluation.tax_count, record->evaluation.taxes);
+    lines (to);
+    discounts (to);
+    claims (to);
+    points (to);
+    cards (to);
+    render_nil (to->out, "membership");
+    list (to, "hints", 0);
+    warnings (to);
+    if (returns)
+        returned (to);
+    if (order->explain)
+        rejected (to);
+    if (meta) {
+        wire_write_cstr (to->out, "meta");
+        wire_write_raw (to->out, order->meta);
+    }
+}
+
+void
+render_order (const struct order_record *record, unsigned currency_digits, bool replayed, struct buf *out)
+{
+    struct renderer to = { out, currency_digits, record->kind == RECORD_CANCEL ? -1 : 1, record };
+    wire_write_map (out, 2);
+    wire_write_cstr (out, "ok");
+    wire_write_bool (out, true);
+    wire_write_cstr (out, "result");
+    result (&to, replayed);
+}
+
+void
+render_price_changed (const struct order_record *record, unsigned currency_digits, struct buf *out)
+{
+    struct renderer to = { out, currency_digits, 1, record };
+    char message[160], expected[DECIMAL_TEXT_MAX], total[DECIMAL_TEXT_MAX];
+    struct str text = { message, 0 };
+    decimal_format (record->order.expected_total_minor, currency_digits, currency_digits, expected);
+    decimal_format (record->evaluation.total_minor, currency_digits, currency_digits, total);
+    text.size = (uint32_t) snprintf (message, sizeof message, "the order costs %s, not the expected %s; nothing was written",
+                                     total, expected);
+
+    wire_write_map (out, 2);
+    wire_write_cstr (out, "ok");
+    wire_write_bool (out, false);
+    wire_write_cstr (out, "error");
+    wire_write_map (out, 4);
+    render_text (out, "code", str_of (error_code_name (ERROR_PRICE_CHANGED)));
+    render_text (out, "message", text);
+    render_bool (out, "retryable", false);
+    wire_write_cstr (out, "details");
+    wire_write_map (out, 3);
+    render_text (out, "expected_total", str_of (expected));
+    render_text (out, "amount_total", str_of (total));
+    wire_write_cstr (out, "quote");
+    result (&to, false);
+}
