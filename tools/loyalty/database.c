@@ -74,11 +74,10 @@ database_split (const char *url, char bare[DATABASE_MAX], char password[PASSWORD
             conninfo_append (&out, option->keyword, option->val);
     }
     PQconninfoFree (options);
-    fits = fits && !out.failed && out.size < DATABASE_MAX;
-    if (fits) {
+    buf_byte (&out, 0);
+    fits = fits && !out.failed && out.size <= DATABASE_MAX;
+    if (fits)
         memcpy (bare, out.data, out.size);
-        bare[out.size] = 0;
-    }
     buf_free (&out);
     return fits ? 0 : error_set (err, ERROR_INVALID_REQUEST, "the database's connection string is too long");
 }

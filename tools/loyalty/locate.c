@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *
-environment (const char *name)
+const char *
+locate_variable (const char *name)
 {
     const char *value = getenv (name);
     return value != NULL && value[0] != 0 ? value : NULL;
@@ -27,7 +27,7 @@ int
 locate_data (const char *given, char path[PATH_MAX], struct error *err)
 {
     if (given == NULL)
-        given = environment ("LOYALTY_DATA");
+        given = locate_variable ("LOYALTY_DATA");
     if (given != NULL && given[0] == '/')
         return path_set (path, err, given, "");
     if (given != NULL) { /* Relative: the programs that are started have a working folder of their own. */
@@ -40,7 +40,7 @@ locate_data (const char *given, char path[PATH_MAX], struct error *err)
     }
     if (geteuid () == 0)
         return path_set (path, err, "/var/lib/loyalty", "");
-    if (environment ("HOME") == NULL)
+    if (locate_variable ("HOME") == NULL)
         return error_set (err, ERROR_INVALID_REQUEST, "HOME is not set: say where the data is with --data DIR");
     return path_set (path, err, getenv ("HOME"), "/.local/share/loyalty");
 }
@@ -75,7 +75,7 @@ locate (const char *given, const char *variable, const char *data_given, const c
         struct error *err)
 {
     if (given == NULL)
-        given = environment (variable);
+        given = locate_variable (variable);
     if (given != NULL)
         return text_set (text, size, given, field, err);
     json_t *up = locate_up (data_given, err);

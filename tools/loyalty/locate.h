@@ -11,6 +11,9 @@
 
 enum { ENDPOINT_MAX = 256, DATABASE_MAX = 1024 };
 
+/* An environment variable; NULL when it is unset or empty. */
+const char *locate_variable (const char *name);
+
 /* The data folder: `given` (--data), else LOYALTY_DATA, else /var/lib/loyalty for root and ~/.local/share/loyalty
  * for others. -1: the path is too long, or there is no home. */
 int locate_data (const char *given, char path[PATH_MAX], struct error *err);

@@ -85,6 +85,62 @@ password_hide (const struct up_options *options, int argc, char **argv, const ch
     }
 }
 
+/* Where everything of this engine is. */
+struct preparation {
+    char data[PATH_MAX], log_folder[PATH_MAX], programs[PATH_MAX];
+    char run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
+    char owner_url[DATABASE_MAX], engine_url[DATABASE_MAX];
+    struct cluster cluster;
+    struct engine_plan plan;
+};
+
+/* The database: the user's own, or a private one, which is made where it is not there yet. */
+static int
+database_prepare (struct preparation *place, const struct up_options *options, int argc, char **argv, struct error *err)
+{
+    char password[PASSWORD_MAX];
+    if (options->database == NULL) {
+        if (cluster_prepare (&place->cluster, place->data, place->log_folder, err) < 0)
+            return -1;
+        cluster_urls (&place->cluster, place->owner_url, place->engine_url);
+        memcpy (place->run, place->cluster.run, sizeof place->run);
+        return 0;
+    }
+    if (database_split (options->database, place->owner_url, password, err) < 0 ||
+        cluster_run_folder (place->data, false, 0, 0, place->run, err) < 0)
+        return -1;
+    password_hide (options, argc, argv, password);
+    memcpy (place->engine_url, place->owner_url, sizeof place->engine_url);
+    return 0;
+}
+
+static int
+prepare (struct preparation *place, const struct up_options *options, int argc, char **argv, struct error *err)
+{
+    if (data_prepare (options, place->data, place->log_folder, err) < 0 || programs_locate (place->programs, err) < 0 ||
+        up_lock (place->data, err) < 0 || database_prepare (place, options, argc, argv, err) < 0)
+        return -1;
+    if (options->listen == NULL)
+        up_listen_default (place->data, place->listen, sizeof place->listen);
+    else if (snprintf (place->listen, sizeof place->listen, "%s", options->listen) >= ENDPOINT_MAX)
+        return error_set (err, ERROR_INVALID_REQUEST, "the endpoint is longer than %d bytes", ENDPOINT_MAX - 1);
+    place->plan = (struct engine_plan){
+        .data = place->data,
+        .log_folder = place->log_folder,
+        .programs = place->programs,
+        .run = place->run,
+        .listen = place->listen,
+        .insecure = options->insecure,
+        .owner_url = place->owner_url,
+        .engine_url = place->engine_url,
+        .cluster = options->database == NULL ? &place->cluster : NULL,
+        .settings = options->settings,
+        .workers = options->workers,
+        .json = options->json,
+    };
+    return 0;
+}
+
 int
 command_up (int argc, char **argv)
 {
@@ -115,45 +171,19 @@ command_up (int argc, char **argv)
         return code;
     if (left > 0)
         return options_wrong (&HELP, "up takes no argument (%s)", argv[1]);
-    if (options.database == NULL && getenv ("LOYALTY_DATABASE") != NULL && getenv ("LOYALTY_DATABASE")[0] != 0)
-        options.database = getenv ("LOYALTY_DATABASE");
+    if (options.database == NULL)
+        options.database = locate_variable ("LOYALTY_DATABASE");
 
-    static struct cluster cluster; /* Paths: too large for the stack's taste. */
-    char data[PATH_MAX], log_folder[PATH_MAX], programs[PATH_MAX], run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
-    char owner_url[DATABASE_MAX], engine_url[DATABASE_MAX], password[PASSWORD_MAX] = "";
     struct error err;
-    if (data_prepare (&options, data, log_folder, &err) < 0 || programs_locate (programs, &err) < 0 ||
-        up_lock (data, &err) < 0)
+    struct preparation *place = calloc (1, sizeof *place);
+    if (place == NULL) {
+        error_set (&err, ERROR_INTERNAL, "out of memory");
         return output_error (&err, options.json);
-    if (options.database != NULL) {
-        if (database_split (options.database, owner_url, password, &err) < 0 ||
-            cluster_run_folder (data, false, 0, 0, run, &err) < 0)
-            return output_error (&err, options.json);
-        password_hide (&options, argc, argv, password);
-        snprintf (engine_url, sizeof engine_url, "%s", owner_url);
-    } else {
-        if (cluster_prepare (&cluster, data, log_folder, &err) < 0)
-            return output_error (&err, options.json);
-        cluster_urls (&cluster, owner_url, engine_url);
-        snprintf (run, sizeof run, "%s", cluster.run);
     }
-    if (options.listen == NULL)
-        up_listen_default (data, listen, sizeof listen);
+    if (prepare (place, &options, argc, argv, &err) < 0)
+        code = output_error (&err, options.json);
     else
-        snprintf (listen, sizeof listen, "%s", options.listen);
-    const struct engine_plan plan = {
-        .data = data,
-        .log_folder = log_folder,
-        .programs = programs,
-        .run = run,
-        .listen = listen,
-        .insecure = options.insecure,
-        .owner_url = owner_url,
-        .engine_url = engine_url,
-        .cluster = options.database == NULL ? &cluster : NULL,
-        .settings = options.settings,
-        .workers = options.workers,
-        .json = options.json,
-    };
-    return supervise (&plan);
+        code = supervise (&place->plan);
+    free (place);
+    return code;
 }

@@ -1,0 +1,246 @@
+"""Builds and tests everything, or a part; the last line is `N passed, N failed`.
+
+usage: tools/check [unit|property|sim|integration|chaos|fuzz|lint|long]...
+
+Without a part: the suite plain and under AddressSanitizer and UndefinedBehaviorSanitizer, clang-tidy and
+clang-format, each fuzzer for half a minute, a short chaos run. `long` does the same with the long forms.
+The numbers are those that Criterion and pytest report; a fuzzer, and a tool of lint, counts as one test each.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PARTS = ("unit", "property", "sim", "integration", "chaos", "fuzz", "lint")
+CRITERION = ("unit", "property", "sim")
+TWO = 2  # cores
+FUZZ_S, FUZZ_LONG_S = 30, 600
+PROGRAM_S, PYTEST_S, LONG_TIMES = 600, 1200, 10  # limits; the long forms have ten times as much
+
+BUILDS = {
+    "plain": ("build", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=OFF", "-DLOYALTY_FUZZ=OFF"]),
+    "sanitized": ("build-asan", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=ON", "-DLOYALTY_FUZZ=OFF"]),
+    "fuzz": (
+        "build-fuzz",
+        ["-DCMAKE_C_COMPILER=clang", "-DLOYALTY_TESTS=OFF", "-DLOYALTY_SANITIZE=ON", "-DLOYALTY_FUZZ=ON"],
+    ),
+}
+
+
+class Results:
+    """What passed, failed and was skipped, as it comes in."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.skipped = []
+
+    def add(self, name, passed, failed, skipped=(), seconds=0.0, output=""):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += [(name, reason) for reason in skipped]
+        counts = f"{passed} passed" + (f", {failed} FAILED" if failed else "") + (f", {len(skipped)} skipped" if skipped else "")
+        print(f"{name:<36} {counts:<32} {seconds:6.1f} s", flush=True)
+        if failed and output:
+            print(output.rstrip("\n"), flush=True)
+
+    def end(self):
+        """The last lines; returns the exit code."""
+        for name, reason in self.skipped:
+            print(f"skipped in {name}: {reason}")
+        tail = f", {len(self.skipped)} skipped" if self.skipped else ""
+        if tail:
+            print(f"{self.passed + self.failed + len(self.skipped)} tests in all{tail}")
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+def run(command, timeout, env=None):
+    """Runs a program with all it starts: (exit code, output). Past its time it is killed, and the code is -1."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT,
+        env=dict(os.environ, **(env or {})), start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return -1, output + f"\nkilled: it took longer than {timeout} s\n"
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+def build(kind):
+    """Builds one of BUILDS; returns its folder. A build that fails ends everything."""
+    name, options = BUILDS[kind]
+    folder = ROOT / name
+    start = time.monotonic()
+    for command in (
+        ["cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *options],
+        ["ninja", "-C", str(folder)],
+    ):
+        code, output = run(command, 3600)
+        if code != 0:
+            print(output)
+            print(f"{name}: the build failed")
+            print("0 passed, 1 failed")
+            sys.exit(1)
+    print(f"{name:<36} {'built':<32} {time.monotonic() - start:6.1f} s", flush=True)
+    return folder
+
+
+def sanitizer_environment():
+    return {
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    }
+
+
+def run_criterion(results, part, folder, label, times):
+    """Every Criterion program of a kind; the counts are its own."""
+    for program in sorted((folder / "bin").glob(f"{part}-*")):
+        with tempfile.TemporaryDirectory() as scratch:
+            report = pathlib.Path(scratch) / "report.json"
+            start = time.monotonic()
+            code, output = run(
+                [str(program), f"--json={report}", "--jobs", str(TWO)], PROGRAM_S * times, sanitizer_environment()
+            )
+            seconds = time.monotonic() - start
+            try:
+                counts = json.loads(report.read_text())
+                passed, skipped = counts["passed"], counts["skipped"]
+                failed = counts["failed"] + counts["errored"]
+            except (OSError, ValueError):
+                passed, failed, skipped = 0, 1, 0
+            if code != 0 and failed == 0:  # it died on its way out
+                failed = 1
+            reasons = ["switched off in its source"] * skipped
+            results.add(label + program.name, passed, failed, reasons, seconds, output)
+
+
+def run_pytest(results, part, folder, label, times, env):
+    """The tests of test/PART; the counts are pytest's own."""
+    if not list((ROOT / "test" / part).glob("test_*.py")):
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        report = pathlib.Path(scratch) / "report.xml"
+        start = time.monotonic()
+        code, output = run(
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"test/{part}"],
+            PYTEST_S * times,
+            dict(env, LOYALTY_BUILD=str(folder), PYTHONDONTWRITEBYTECODE="1"),
+        )
+        seconds = time.monotonic() - start
+        try:
+            suite = xml.parse(report).getroot().find("testsuite")
+            skipped = [skip.get("message") or "no reason given" for skip in suite.iter("skipped")]
+            failed = int(suite.get("failures")) + int(suite.get("errors"))
+            passed = max(0, int(suite.get("tests")) - failed - len(skipped))
+        except (OSError, xml.ParseError, AttributeError):
+            passed, failed, skipped = 0, 1, []
+        if code not in (0, 5) and failed == 0:
+            failed = 1
+        results.add(label + part, passed, failed, skipped, seconds, output)
+
+
+def preload():
+    """What lets Python load a sanitized library. Python itself leaks by design; the engine's programs are watched
+    by the harness, which does not pass this on."""
+    _, path = run(["gcc", "-print-file-name=libasan.so"], 60)
+    return {"LD_PRELOAD": path.strip(), "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+
+
+def run_suite(results, parts, kind, times):
+    """The Criterion and pytest parts, on one build."""
+    folder = build(kind)
+    label = "" if kind == "plain" else "sanitized "
+    env = {"LOYALTY_LONG": "1"} if times > 1 else {}
+    for part in parts:
+        if part in CRITERION:
+            run_criterion(results, part, folder, label, times)
+        elif part in ("integration", "chaos"):
+            extra = preload() if kind == "sanitized" else {}
+            run_pytest(results, part, folder, label, times, dict(env, **extra))
+
+
+def run_fuzzer(program, seconds):
+    corpus = ROOT / "test" / "fuzz" / "corpus" / program.name.removeprefix("fuzz-")
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [str(program), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+                   f"-artifact_prefix={ROOT}/build-fuzz/", scratch]  # fmt: skip
+        start = time.monotonic()
+        code, output = run(command + ([str(corpus)] if corpus.is_dir() else []), seconds + 300, sanitizer_environment())
+        return program.name, code, output, time.monotonic() - start
+
+
+def run_fuzz(results, seconds):
+    folder = build("fuzz")
+    programs = sorted((folder / "bin").glob("fuzz-*"))
+    with concurrent.futures.ThreadPoolExecutor(TWO) as pool:
+        for name, code, output, took in pool.map(lambda program: run_fuzzer(program, seconds), programs):
+            results.add(name, int(code == 0), int(code != 0), (), took, output)
+
+
+def sources():
+    """The project's C files, not what a build made."""
+    folders = ("broker", "clients", "engine", "test", "tools")
+    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.c"))
+
+
+def tidy_file(path):
+    return run(["clang-tidy", "-p", "build", "--quiet", path], 600)
+
+
+def run_lint(results):
+    build("plain")
+    files = sources()
+    start = time.monotonic()
+    code, output = run(["clang-format", "--dry-run", "--Werror", *files], 600)
+    results.add("clang-format", int(code == 0), int(code != 0), (), time.monotonic() - start, output)
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(TWO) as pool:
+        done = list(pool.map(tidy_file, [path for path in files if not path.startswith("test/fuzz/")]))
+    wrong = [output for code, output in done if code != 0]
+    results.add("clang-tidy", int(not wrong), int(bool(wrong)), (), time.monotonic() - start, "\n".join(wrong))
+
+
+def main():
+    names = sys.argv[1:]
+    if "--help" in names:
+        print(__doc__.strip())
+        return 0
+    wrong = [name for name in names if name not in PARTS + ("long",)]
+    if wrong:
+        print(f"tools/check: there is no part {wrong[0]}\n\n{__doc__.strip()}", file=sys.stderr)
+        return 2
+    times = LONG_TIMES if "long" in names else 1
+    parts = [part for part in PARTS if part in names]
+    everything = not parts
+    parts = parts or list(PARTS)
+    results = Results()
+    start = time.monotonic()
+    tests = [part for part in parts if part not in ("fuzz", "lint")]
+    if tests:
+        run_suite(results, tests, "plain", times)
+    if tests and everything:
+        run_suite(results, [part for part in tests if part != "chaos"], "sanitized", times)
+    if "lint" in parts:
+        run_lint(results)
+    if "fuzz" in parts:
+        run_fuzz(results, FUZZ_LONG_S if times > 1 else FUZZ_S)
+    print(f"{time.monotonic() - start:.0f} s")
+    return results.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
