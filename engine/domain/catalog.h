@@ -176,6 +176,9 @@ int catalog_build (struct catalog *catalog, struct arena *arena, struct error *e
  * What this version cannot do yet is refused here too: invalid_request, "not supported yet: …". */
 int program_check (const struct program *program, unsigned currency_digits, struct error *err);
 
+/* <0, 0, >0: codes compare without case (ASCII) and outer blanks (SEMANTICS 28). */
+int code_compare (struct str a, struct str b);
+
 const struct program *catalog_program (const struct catalog *catalog, int64_t id);
 /* The store's zone; the engine's when the store is unknown or `has_store` is false. */
 const struct zone *catalog_zone (const struct catalog *catalog, bool has_store, int64_t store_id);

@@ -18,6 +18,11 @@ struct tax {
     bool included, affects_base;
 };
 
+struct card_ref {
+    int64_t card_id; /* 0: by code */
+    struct str code;
+};
+
 struct order_line {
     struct str line_id;
     int64_t product_id;
@@ -28,6 +33,10 @@ struct order_line {
     const struct tax *taxes;
     /* A return: which original, as asked for (refund.h resolves it). Empty order_id: none. */
     struct str refund_order_id, refund_line_id;
+    /* What the line sells or tops up (rule 13); refused by this version's evaluation. */
+    struct str gift_code;     /* empty: none */
+    bool has_card;
+    struct card_ref card;
     /* A covered part of a return has its money from the original: these amounts (all <= 0) stand
      * instead of qty × price, and the line neither earns nor is discounted nor meets minimums. */
     bool is_covered_return;
@@ -44,11 +53,6 @@ struct order_line {
 struct tax_amount {
     int64_t tax_id;
     int64_t amount_minor;
-};
-
-struct card_ref {
-    int64_t card_id; /* 0: by code */
-    struct str code;
 };
 
 struct claim {
@@ -72,7 +76,7 @@ struct card_state {
 };
 
 struct member_state {
-    bool known;       /* a partner was given */
+    bool known;       /* a partner was given, and is one the engine has met (else: a warning) */
     int64_t partner_id;
     bool has_level;
     int64_t membership_product_id; /* the level held at the order's date */

@@ -1,0 +1,339 @@
+/* stacking.c - the order in which rewards apply, which of them stay, and asking each again at the end (rules 24 and 25).
+ *
+ * A pass works the whole order: layer by layer (in this version there is one, the discounts), entry
+ * by entry as they were sorted. An entry that gives nothing where it stands is passed over. Two things
+ * refuse an entry for good, and the order is then worked again without it: it was chosen from a group and then gave
+ * nothing, or, all discounts known, its program no longer holds or its points do not suffice. So there are at most as
+ * many passes as entries, and one more. */
+#include "domain/work.h"
+
+/* What a pass changes, to go back to: where a program's several rewards are measured together. */
+struct snapshot {
+    int64_t left_sum, total;
+    uint32_t applied_count;
+    int64_t *left, *spent;
+    int128 *taxes;
+};
+
+static int
+snapshot_take (struct work *work, struct snapshot *snapshot)
+{
+    *snapshot = (struct snapshot){ work->left_sum,
+                                   work->total,
+                                   work->applied_count,
+                                   arena_array_of (work->arena, work->line_count, int64_t),
+                                   arena_array_of (work->arena, work->purse_count, int64_t),
+                                   arena_array_of (work->arena, work->slot_count, int128) };
+    if (snapshot->left == NULL || snapshot->spent == NULL || snapshot->taxes == NULL)
+        return work_exhausted (work);
+    memcpy (snapshot->left, work->left, work->line_count * sizeof *work->left);
+    memcpy (snapshot->taxes, work->taxes, work->slot_count * sizeof *work->taxes);
+    for (uint32_t p = 0; p < work->purse_count; p++)
+        snapshot->spent[p] = work->purses[p].spent;
+    return 0;
+}
+
+static void
+snapshot_restore (struct work *work, const struct snapshot *snapshot)
+{
+    work->left_sum = snapshot->left_sum;
+    work->total = snapshot->total;
+    work->applied_count = snapshot->applied_count;
+    memcpy (work->left, snapshot->left, work->line_count * sizeof *work->left);
+    memcpy (work->taxes, snapshot->taxes, work->slot_count * sizeof *work->taxes);
+    for (uint32_t p = 0; p < work->purse_count; p++)
+        work->purses[p].spent = snapshot->spent[p];
+}
+
+static void
+begin_pass (struct work *work)
+{
+    work->left_sum = work->total = 0;
+    for (uint32_t i = 0; i < work->line_count; i++) {
+        work->left[i] = work->lines[i].discountable;
+        work->left_sum += work->left[i];
+        work->total += work->lines[i].total;
+    }
+    work->first_left_sum = work->left_sum;
+    memcpy (work->taxes, work->first_fine, work->slot_count * sizeof *work->taxes);
+    work->applied_count = 0;
+    for (uint32_t p = 0; p < work->purse_count; p++)
+        work->purses[p].spent = 0;
+    for (uint32_t e = 0; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        entry->won = entry->group_decided = entry->order_wide_decided = false;
+        entry->discount = -1;
+        if (!entry->is_out) {
+            entry->beaten_by = -1;
+            entry->reason = REASON_NONE;
+        }
+    }
+}
+
+static bool
+is_playing (const struct entry *entry)
+{
+    return !entry->is_out && entry->beaten_by < 0;
+}
+
+static void
+beat (struct work *work, uint32_t loser, uint32_t winner, enum reason reason)
+{
+    work->entries[loser].beaten_by = (int32_t)winner;
+    work->entries[loser].reason = reason;
+}
+
+/* Of a program's order-wide entries only the best would stay: the others do not count towards what it saves. */
+static int
+best_order_wide (struct work *work, const struct program *program, int32_t *best)
+{
+    int64_t most = 0;
+    *best = -1;
+    for (uint32_t e = 0; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        int64_t value;
+        if (entry->program != program || !is_playing (entry) || !discount_is_order_wide (entry->reward))
+            continue;
+        if (discount_measure (work, entry, &value) < 0)
+            return -1;
+        if (value > most) {
+            most = value;
+            *best = (int32_t)e;
+        }
+    }
+    return 0;
+}
+
+/* What all entries of a program would save together from here. */
+static int
+program_saving (struct work *work, const struct program *program, int64_t *saving)
+{
+    uint32_t count = 0, only = 0;
+    *saving = 0;
+    for (uint32_t e = 0; e < work->entry_count; e++)
+        if (work->entries[e].program == program && is_playing (&work->entries[e])) {
+            only = e;
+            count++;
+        }
+    if (count == 1)
+        return discount_measure (work, &work->entries[only], saving);
+    struct snapshot snapshot;
+    int32_t best;
+    int64_t total = work->total;
+    if (snapshot_take (work, &snapshot) < 0 || best_order_wide (work, program, &best) < 0)
+        return -1;
+    for (uint32_t e = 0; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        if (entry->program != program || !is_playing (entry) ||
+            (discount_is_order_wide (entry->reward) && (int32_t)e != best))
+            continue;
+        if (discount_apply (work, e) < 0)
+            return -1;
+        entry->discount = -1;
+    }
+    *saving = total - work->total;
+    snapshot_restore (work, &snapshot);
+    return 0;
+}
+
+/* The first exclusive program that saves money has the layer to itself, whatever stands before it. */
+static int
+decide_exclusive (struct work *work)
+{
+    const struct program *asked = NULL;
+    for (uint32_t e = 0; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        int64_t saving;
+        if (entry->program->stacking != STACK_EXCLUSIVE || entry->is_out || entry->program == asked)
+            continue;
+        asked = entry->program;
+        if (program_saving (work, entry->program, &saving) < 0)
+            return -1;
+        if (saving == 0)
+            continue;
+        for (uint32_t other = 0; other < work->entry_count; other++)
+            if (work->entries[other].program != entry->program && is_playing (&work->entries[other]))
+                beat (work, other, e, REASON_EXCLUDED_BY_OTHER);
+        return 0;
+    }
+    return 0;
+}
+
+static bool
+in_group (const struct entry *entry, struct str name)
+{
+    return entry->program->stacking == STACK_BEST_OF && str_equal (entry->program->best_of, name);
+}
+
+/* Of the programs of a named group only the one that saves most stays; the first of equals. */
+static int
+decide_group (struct work *work, uint32_t first)
+{
+    struct str name = work->entries[first].program->best_of;
+    const struct program *winner = NULL;
+    uint32_t winner_entry = 0;
+    int64_t most = 0;
+    bool contested = false;
+    for (uint32_t e = first; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        if (!in_group (entry, name) || !is_playing (entry) || entry->group_decided)
+            continue;
+        for (uint32_t own = e; own < work->entry_count; own++)
+            work->entries[own].group_decided |= work->entries[own].program == entry->program;
+        contested |= entry->program != work->entries[first].program;
+        int64_t saving;
+        if (program_saving (work, entry->program, &saving) < 0)
+            return -1;
+        if (saving > most) {
+            most = saving;
+            winner = entry->program;
+            winner_entry = e;
+        }
+    }
+    if (winner == NULL || !contested)
+        return 0;
+    for (uint32_t e = first; e < work->entry_count; e++) {
+        if (!in_group (&work->entries[e], name) || !is_playing (&work->entries[e]))
+            continue;
+        if (work->entries[e].program == winner)
+            work->entries[e].won = true;
+        else
+            beat (work, e, winner_entry, REASON_BETTER_DISCOUNT);
+    }
+    return 0;
+}
+
+/* Of order-wide percent and per_order discounts only the one that saves most stays; the first of equals. */
+static int
+decide_order_wide (struct work *work, uint32_t first)
+{
+    int64_t most = 0;
+    int32_t winner = -1;
+    bool contested = false;
+    for (uint32_t e = first; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        if (!discount_is_order_wide (entry->reward) || !is_playing (entry))
+            continue;
+        entry->order_wide_decided = true;
+        contested |= e != first;
+        int64_t value;
+        if (discount_measure (work, entry, &value) < 0)
+            return -1;
+        if (value > most) {
+            most = value;
+            winner = (int32_t)e;
+        }
+    }
+    if (winner < 0 || !contested)
+        return 0;
+    work->entries[winner].won = true;
+    for (uint32_t e = first; e < work->entry_count; e++)
+        if ((int32_t)e != winner && discount_is_order_wide (work->entries[e].reward) && is_playing (&work->entries[e]))
+            beat (work, e, (uint32_t)winner, REASON_BETTER_DISCOUNT);
+    return 0;
+}
+
+/* Works the order once. *again: an entry was refused for good, and everything has to be worked without it. */
+static int
+work_once (struct work *work, bool *again)
+{
+    begin_pass (work);
+    *again = true;
+    if (decide_exclusive (work) < 0)
+        return -1;
+    for (uint32_t e = 0; e < work->entry_count; e++) {
+        struct entry *entry = &work->entries[e];
+        if (is_playing (entry) && entry->program->stacking == STACK_BEST_OF && !entry->group_decided &&
+            decide_group (work, e) < 0)
+            return -1;
+        if (is_playing (entry) && discount_is_order_wide (entry->reward) && !entry->order_wide_decided &&
+            decide_order_wide (work, e) < 0)
+            return -1;
+        if (is_playing (entry) && discount_apply (work, e) < 0)
+            return -1;
+        /* Chosen from one group, but beaten in another or left with nothing: those it beat have to be asked again. */
+        if (entry->won && entry->discount < 0 && !entry->is_out) {
+            entry->is_out = true;
+            return 0;
+        }
+    }
+    *again = false;
+    return 0;
+}
+
+static int64_t
+purse_available (const struct work *work, const struct entry *entry)
+{
+    const struct purse *purse = &work->purses[entry->purse];
+    return (purse->card != NULL ? purse->card->usable : 0) +
+           (purse->earns ? work->candidates[entry->candidate].points : 0);
+}
+
+/* A reward that clears the wallet takes what there is in the end: less, where later discounts left fewer points. */
+static void
+settle_cleared (struct work *work)
+{
+    for (uint32_t d = 0; d < work->applied_count; d++) {
+        struct entry *entry = &work->entries[work->applied[d].entry];
+        struct purse *purse = &work->purses[entry->purse];
+        int64_t over = purse->spent - purse_available (work, entry);
+        if (!entry->reward->clear_wallet || over <= 0)
+            continue;
+        int64_t spared = entry->cost - entry->least_cost < over ? entry->cost - entry->least_cost : over;
+        entry->cost -= spared;
+        purse->spent -= spared;
+    }
+}
+
+/* Everything taken off: the last reward whose points do not suffice any more is refused. Rules hold or not by
+ * units and by money before automatic discounts, so that only points can have changed. */
+static int
+ask_again (struct work *work, bool *again)
+{
+    *again = false;
+    for (uint32_t c = 0; c < work->candidate_count; c++)
+        if (match_points (work, &work->candidates[c], &work->candidates[c].points) < 0)
+            return -1;
+    settle_cleared (work);
+    for (uint32_t d = work->applied_count; d-- > 0;) {
+        struct entry *entry = &work->entries[work->applied[d].entry];
+        int64_t available = purse_available (work, entry), spent = work->purses[entry->purse].spent;
+        if (spent <= available)
+            continue;
+        entry->is_out = *again = true;
+        entry->reason = REASON_NOT_ENOUGH_POINTS;
+        entry->needed = entry->cost;
+        entry->had = available - (spent - entry->cost) > 0 ? available - (spent - entry->cost) : 0;
+        return 0;
+    }
+    return 0;
+}
+
+int
+stacking_run (struct work *work)
+{
+    uint32_t lines = work->line_count;
+    work->applied = arena_array_of (work->arena, work->entry_count, struct applied);
+    work->base_lines = arena_array_of (work->arena, lines, uint32_t);
+    work->base_groups = arena_array_of (work->arena, lines, uint32_t);
+    work->members = arena_array_of (work->arena, lines, uint32_t);
+    work->weights = arena_array_of (work->arena, lines, int64_t);
+    work->group_left = arena_array_of (work->arena, lines, int64_t);
+    work->parts = arena_array_of (work->arena, lines, int64_t);
+    work->shares = arena_array_of (work->arena, lines, int64_t);
+    work->remainders = arena_array_of (work->arena, lines, struct remainder);
+    if (work->applied == NULL || work->base_lines == NULL || work->base_groups == NULL || work->members == NULL ||
+        work->weights == NULL || work->group_left == NULL || work->parts == NULL || work->shares == NULL ||
+        work->remainders == NULL)
+        return work_exhausted (work);
+    bool again = true;
+    while (again) {
+        if (work_once (work, &again) < 0)
+            return -1;
+        if (!again && ask_again (work, &again) < 0)
+            return -1;
+    }
+    for (uint32_t d = 0; d < work->applied_count; d++)
+        work->applied[d].discount.points_cost = work->entries[work->applied[d].entry].cost;
+    return 0;
+}
