@@ -105,6 +105,16 @@ decimal_from_double (double number, unsigned digits, int64_t *value)
     /* A magnitude past 2^63 / 10^digits cannot fit; NaN fails both comparisons. */
     if (!(number < 1e19 && number > -1e19))
         return false;
+    /* Of at most 15 digits no two decimals are the same double, so one that reads back is the shortest form; the
+     * division rounds correctly, as reading the decimal would. This spares most floats the printing below. */
+    double scaled = number * (double)decimal_power (digits);
+    if (scaled < 1e15 && scaled > -1e15) {
+        int64_t guess = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+        if ((double)guess / (double)decimal_power (digits) == number) {
+            *value = guess;
+            return true;
+        }
+    }
     char text[40];
     for (int precision = 15; precision <= 17; precision++) {
         snprintf (text, sizeof text, "%.*g", precision, number);

@@ -121,6 +121,24 @@ Test (decimal, all_cents_survive_a_float)
     }
 }
 
+/* The decimal that a float was read from comes back, as long as it has no more than 15 digits. */
+Test (decimal, any_decimal_of_15_digits_survives_a_float)
+{
+    uint64_t state = 7;
+    for (int i = 0; i < 20000; i++) {
+        state = state * UINT64_C (6364136223846793005) + 1442695040888963407u;
+        int64_t number = (int64_t)(state >> 14) % INT64_C (1000000000000000), value;
+        number = (i % 2 ? number : -number) / decimal_power ((unsigned)(i % 15));
+        unsigned digits = (unsigned)(i % 7);
+        char text[DECIMAL_TEXT_MAX];
+        decimal_format (number, digits, 0, text);
+        cr_assert (decimal_from_double (strtod (text, NULL), digits, &value), "%s", text);
+        cr_assert_eq (value, number, "%s: %lld", text, (long long)value);
+        if (digits > 0 && number % 10 != 0) /* with a digit less it has one decimal too many */
+            cr_assert_not (decimal_from_double (strtod (text, NULL), digits - 1, &value), "%s", text);
+    }
+}
+
 Test (decimal, formats)
 {
     static const struct {
