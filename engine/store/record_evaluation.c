@@ -126,21 +126,24 @@ totals_walk (struct record_io *io, const struct order *order, struct evaluation 
 
 /* ---------------------------------------------------------------- discounts */
 
+/* A part is mostly all that was taken off its line. */
 static void
-parts_walk (struct record_io *io, const struct order *order, struct discount *discount)
+parts_walk (struct record_io *io, const struct order *order, const struct evaluation *evaluation,
+            struct discount *discount)
 {
     struct discount_part *parts = io_list (io, &discount->parts, &discount->part_count, sizeof *parts, RECORD_LIST_MAX);
-    int64_t rest = discount->amount_minor;
     for (uint32_t i = 0; i < discount->part_count && !io->bad; i++) {
         io_below (io, &parts[i].line, order->line_count);
+        if (io->bad)
+            break;
         io_decimal (io, &parts[i].qty_micro);
-        io_near (io, &parts[i].amount_minor, i + 1 == discount->part_count ? rest : 0);
-        rest = minus (rest, parts[i].amount_minor);
+        io_near (io, &parts[i].amount_minor, evaluation->lines[parts[i].line].discount_minor);
     }
 }
 
 static void
-discount_walk (struct record_io *io, const struct order *order, struct discount *discount)
+discount_walk (struct record_io *io, const struct order *order, const struct evaluation *evaluation,
+               struct discount *discount)
 {
     int64_t untaxed = minus (discount->amount_minor, discount->untaxed_minor);
     int64_t *const numbers[] = { &discount->rule_id, &discount->points_cost, &untaxed };
@@ -154,7 +157,7 @@ discount_walk (struct record_io *io, const struct order *order, struct discount 
     io_int (io, &discount->amount_minor);
     if (!io->writing)
         discount->untaxed_minor = minus (discount->amount_minor, untaxed);
-    parts_walk (io, order, discount);
+    parts_walk (io, order, evaluation, discount);
     record_walk_taxes (io, &discount->taxes, &discount->tax_count);
 }
 
@@ -164,7 +167,7 @@ discounts_walk (struct record_io *io, const struct order *order, struct evaluati
     struct discount *discounts =
         io_list (io, &evaluation->discounts, &evaluation->discount_count, sizeof *discounts, RECORD_LIST_MAX);
     for (uint32_t i = 0; i < evaluation->discount_count && !io->bad; i++)
-        discount_walk (io, order, &discounts[i]);
+        discount_walk (io, order, evaluation, &discounts[i]);
 }
 
 /* ---------------------------------------------------------------- claims, points, warnings */
