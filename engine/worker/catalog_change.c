@@ -18,7 +18,7 @@ at_item (struct change *change, const struct change_item *item)
     struct error inner = change->request->error, *err = &change->request->error;
     const char *path = inner.detail_count > 0 && strcmp (inner.details[0].name, "path") == 0 ? inner.details[0].value : "";
     char full[96];
-    snprintf (full, sizeof full, "%s%s%s", item->path, item->path[0] != '\0' && path[0] != '\0' ? "." : "", path);
+    snprintf (full, sizeof full, "%.40s%s%.50s", item->path, item->path[0] != '\0' && path[0] != '\0' ? "." : "", path);
     const char *text = strstr (inner.message, ": ");
     return error_field (err, inner.code, full, "%s", text != NULL && path[0] != '\0' ? text + 2 : inner.message);
 }

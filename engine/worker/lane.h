@@ -1,0 +1,28 @@
+/* lane.h - a thread that runs requests, and the hand-over to it: one list at a time, there and back.
+ *
+ * The worker has two: one runs the batches, one the reads. The thread that owns the sockets never waits for
+ * the database, and the database never waits for a socket. */
+#ifndef WORKER_LANE_H
+#define WORKER_LANE_H
+
+#include "worker/executor.h"
+
+struct lane;
+
+typedef void lane_run (struct executor *executor, struct request **requests, unsigned count);
+
+/* Starts the thread. `done_fd` (an eventfd) is written to whenever a list is done. */
+struct lane *lane_new (const struct worker_settings *settings, bool reading, lane_run *run, int done_fd, struct error *err);
+/* Waits for the list in hand, ends the thread. */
+void lane_destroy (struct lane **lane);
+
+bool lane_idle (const struct lane *lane);
+/* Hands over requests (at most settings->batch_max); the lane must be idle. */
+void lane_submit (struct lane *lane, struct request *const *requests, unsigned count);
+/* Takes the list back when it is done: its size, 0 when it is not (or there is none). Then the lane is idle. */
+unsigned lane_collect (struct lane *lane, struct request **requests);
+
+/* Figures as of the last list that was collected. */
+struct executor_stats lane_stats (const struct lane *lane);
+
+#endif

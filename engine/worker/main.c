@@ -1,0 +1,129 @@
+/* main.c - loyalty-worker: takes requests from brokers, runs them against the database. */
+#include "base/log.h"
+#include "worker/service.h"
+
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BROKERS_MAX = 32 };
+
+static const char USAGE[] =
+    "loyalty-worker --broker ENDPOINT [--broker ENDPOINT ...] --database URL [options]\n"
+    "\n"
+    "Takes requests from the workers' port of one or several brokers and runs them against PostgreSQL.\n"
+    "\n"
+    "  --broker ENDPOINT      a broker's workers' port, as in tcp://127.0.0.1:5701 or ipc:///run/loyalty/workers\n"
+    "  --database URL         postgresql://… (default: the environment variable LOYALTY_DATABASE)\n"
+    "  --name NAME            for statistics and logs (default: worker)\n"
+    "  --credit N             requests in hand at most, per broker, 1 to 4096 (default 128)\n"
+    "  --batch N              changing requests in one transaction at most, 1 to 512 (default 64)\n"
+    "  --lock-timeout-ms N    100 to 60000 (default 2000)\n"
+    "  --commit-timeout-ms N  how long to wait for COMMIT, 100 to 600000 (default 10000)\n"
+    "  --log LEVEL            error, warning, info or debug (default info)\n"
+    "  --help, --version\n";
+
+static int
+usage (const char *text, const char *what)
+{
+    fprintf (stderr, "loyalty-worker: %s%s; see --help\n", text, what);
+    return 2;
+}
+
+/* A whole number within bounds, or -1. */
+static long
+number (const char *text, long least, long most)
+{
+    char *end;
+    long value = strtol (text, &end, 10);
+    return *text == '\0' || *end != '\0' || value < least || value > most ? -1 : value;
+}
+
+int
+main (int argc, char **argv)
+{
+    enum { BROKER = 1, DATABASE, NAME, CREDIT, BATCH, LOCK_TIMEOUT, COMMIT_TIMEOUT, LOG, HELP, VERSION };
+    static const struct option OPTIONS[] = {
+        { "broker", required_argument, NULL, BROKER },
+        { "database", required_argument, NULL, DATABASE },
+        { "name", required_argument, NULL, NAME },
+        { "credit", required_argument, NULL, CREDIT },
+        { "batch", required_argument, NULL, BATCH },
+        { "lock-timeout-ms", required_argument, NULL, LOCK_TIMEOUT },
+        { "commit-timeout-ms", required_argument, NULL, COMMIT_TIMEOUT },
+        { "log", required_argument, NULL, LOG },
+        { "help", no_argument, NULL, HELP },
+        { "version", no_argument, NULL, VERSION },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *brokers[BROKERS_MAX];
+    struct worker_settings settings = { .brokers = brokers,
+                                        .database = getenv ("LOYALTY_DATABASE"),
+                                        .name = "worker",
+                                        .credit = 128,
+                                        .batch_max = 64,
+                                        .lock_timeout_ms = 2000,
+                                        .idle_in_transaction_timeout_ms = 1000,
+                                        .statement_timeout_ms = 10000,
+                                        .commit_timeout_ms = 10000 };
+    int level = LOG_INFO, option;
+    long value = 0;
+
+    while ((option = getopt_long (argc, argv, "", OPTIONS, NULL)) != -1) {
+        switch (option) {
+        case BROKER:
+            if (settings.broker_count == BROKERS_MAX)
+                return usage ("too many brokers", "");
+            brokers[settings.broker_count++] = optarg;
+            break;
+        case DATABASE:
+            settings.database = optarg;
+            break;
+        case NAME:
+            settings.name = optarg;
+            break;
+        case CREDIT:
+            settings.credit = (unsigned) (value = number (optarg, 1, 4096));
+            break;
+        case BATCH:
+            settings.batch_max = (unsigned) (value = number (optarg, 1, 512));
+            break;
+        case LOCK_TIMEOUT:
+            settings.lock_timeout_ms = (int) (value = number (optarg, 100, 60000));
+            break;
+        case COMMIT_TIMEOUT:
+            settings.commit_timeout_ms = (int) (value = number (optarg, 100, 600000));
+            break;
+        case LOG:
+            level = (int) (value = log_level_by_name (optarg));
+            break;
+        case HELP:
+            fputs (USAGE, stdout);
+            return 0;
+        case VERSION:
+            puts ("loyalty-worker " LOYALTY_VERSION);
+            return 0;
+        default:
+            return usage ("wrong usage", "");
+        }
+        if (value < 0)
+            return usage ("out of range: ", optarg);
+    }
+    if (optind < argc)
+        return usage ("not understood: ", argv[optind]);
+    if (settings.broker_count == 0 || settings.database == NULL)
+        return usage ("needs --broker and --database", "");
+    log_open ("loyalty-worker", (enum log_level) level);
+    if (sodium_init () < 0) {
+        log_error ("no source of random numbers");
+        return 1;
+    }
+    struct error err;
+    if (service_run (&settings, &err) < 0) {
+        log_error ("%s", err.message);
+        return 1;
+    }
+    return 0;
+}

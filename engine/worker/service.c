@@ -1,0 +1,325 @@
+/* service.c - see service.h. One thread owns the sockets; requests wait in two queues, bounded by the credit that was
+ * granted, until their lane is idle: so a batch gathers while another is in flight. */
+#include "worker/service.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/worker_link.h"
+#include "wire/msgpack.h"
+#include "worker/batch.h"
+#include "worker/lane.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { FDS_MAX = 34, TICK_MS = 200, BROKERS_MAX = 32, REPLY_KEPT_BYTES = 64 * 1024, RETRY_AFTER_MS = 100 };
+
+struct job {
+    struct request request;
+    struct worker_request from;
+    struct job *next;
+};
+
+struct job_queue {
+    struct job *first, **last;
+};
+
+struct service {
+    const struct worker_settings *settings;
+    void *zmq;
+    struct worker_link *link;
+    struct lane *batches, *reads;
+    struct job_queue batch_queue, read_queue;
+    struct job *jobs, *idle; /* as many as credit was granted */
+    unsigned in_hand;
+    int done_fd, signal_fd;
+    int stops; /* signals to stop that came */
+    struct request **list;
+    struct buf stats, error_body;
+};
+
+static void
+queue_begin (struct job_queue *queue)
+{
+    queue->first = NULL;
+    queue->last = &queue->first;
+}
+
+static void
+queue_append (struct job_queue *queue, struct job *job)
+{
+    job->next = NULL;
+    *queue->last = job;
+    queue->last = &job->next;
+}
+
+static struct job *
+queue_take (struct job_queue *queue)
+{
+    struct job *job = queue->first;
+    if (job != NULL && (queue->first = job->next) == NULL)
+        queue->last = &queue->first;
+    return job;
+}
+
+/* ---- answers */
+
+static void
+answer (struct service *service, struct job *job)
+{
+    struct request *request = &job->request;
+    const struct buf *body = &request->reply;
+    uint32_t broker = job->from.broker;
+    if (request->status != REQUEST_DONE && (request->status != REQUEST_FAILED || request->reply.size == 0)) {
+        buf_clear (&service->error_body);
+        reply_error_encode (&request->error, request->retry_after_ms, &service->error_body);
+        body = &service->error_body;
+    }
+    worker_link_reply (service->link, &job->from, body);
+    worker_link_grant (service->link, broker, 1);
+    service->in_hand--;
+    /* A huge answer must not keep its memory. */
+    if (request->reply.capacity > REPLY_KEPT_BYTES)
+        buf_free (&request->reply);
+    buf_clear (&request->reply);
+    job->next = service->idle;
+    service->idle = job;
+}
+
+static void
+refuse (struct service *service, struct job *job, enum error_code code, const char *text)
+{
+    job->request.status = REQUEST_FAILED;
+    job->request.retry_after_ms = error_code_retryable (code) ? RETRY_AFTER_MS : 0;
+    error_set (&job->request.error, code, "%s", text);
+    answer (service, job);
+}
+
+static void
+collect (struct service *service, struct lane *lane)
+{
+    unsigned count = lane_collect (lane, service->list);
+    for (unsigned i = 0; i < count; i++)
+        answer (service, service->list[i]->tag);
+}
+
+/* ---- requests */
+
+static void
+take (struct service *service, struct job *job)
+{
+    const struct worker_request *from = &job->from;
+    struct buf reply = job->request.reply;
+    job->request = (struct request){ .method = method_by_name (from->header.method),
+                                     .body = from->body,
+                                     .header_key = from->header.key,
+                                     .roles = from->roles,
+                                     .deadline_us = from->deadline_us,
+                                     .reply = reply,
+                                     .tag = job };
+    service->in_hand++;
+    if (job->request.method < 0 || HANDLERS[job->request.method].execute == NULL)
+        refuse (service, job, ERROR_INVALID_REQUEST, "there is no such method");
+    else if (METHOD_TABLE[job->request.method].target == TARGET_READ)
+        queue_append (&service->read_queue, job);
+    else
+        queue_append (&service->batch_queue, job);
+}
+
+static void
+receive (struct service *service)
+{
+    int64_t now_ms = clock_monotonic_ms ();
+    while (service->idle != NULL) {
+        struct job *job = service->idle;
+        if (worker_link_receive (service->link, now_ms, &job->from) != 1)
+            return;
+        service->idle = job->next;
+        take (service, job);
+    }
+}
+
+static void
+feed (struct service *service, struct lane *lane, struct job_queue *queue)
+{
+    unsigned count = 0;
+    struct job *job;
+    if (!lane_idle (lane))
+        return;
+    while (count < service->settings->batch_max && (job = queue_take (queue)) != NULL)
+        service->list[count++] = &job->request;
+    if (count > 0)
+        lane_submit (lane, service->list, count);
+}
+
+/* ---- figures for admin.stats */
+
+static void
+stat (struct buf *out, const char *name, uint64_t value)
+{
+    wire_write_cstr (out, name);
+    wire_write_uint (out, value);
+}
+
+static void
+write_stats (struct service *service)
+{
+    struct executor_stats batches = lane_stats (service->batches), reads = lane_stats (service->reads);
+    struct buf *out = &service->stats;
+    buf_clear (out);
+    wire_write_map (out, 10);
+    stat (out, "batches", batches.batches);
+    stat (out, "batch_requests", batches.requests);
+    stat (out, "batch_requests_max", batches.batch_requests_max);
+    stat (out, "batch_retries", batches.retries);
+    stat (out, "batch_bisections", batches.bisections);
+    stat (out, "batch_failures", batches.failures);
+    stat (out, "batch_database_us", batches.database_us);
+    stat (out, "batch_evaluate_us", batches.evaluate_us);
+    stat (out, "read_requests", reads.requests);
+    stat (out, "in_hand", service->in_hand);
+}
+
+/* ---- the loop */
+
+static void
+take_signals (struct service *service)
+{
+    struct signalfd_siginfo info;
+    while (read (service->signal_fd, &info, sizeof info) == (ssize_t) sizeof info) {
+        service->stops++;
+        if (service->stops == 1) {
+            log_info ("stopping: %u requests in hand are answered first", service->in_hand);
+            worker_link_drain (service->link);
+        }
+    }
+}
+
+static void
+wait_for_events (struct service *service, int timeout_ms)
+{
+    struct pollfd fds[FDS_MAX];
+    int link_fds[FDS_MAX - 2];
+    unsigned count = worker_link_fds (service->link, link_fds, FDS_MAX - 2);
+    uint64_t drained;
+    fds[0] = (struct pollfd){ .fd = service->signal_fd, .events = POLLIN };
+    fds[1] = (struct pollfd){ .fd = service->done_fd, .events = POLLIN };
+    for (unsigned i = 0; i < count; i++)
+        fds[i + 2] = (struct pollfd){ .fd = link_fds[i], .events = POLLIN };
+    if (poll (fds, count + 2, timeout_ms) <= 0)
+        return;
+    if ((fds[1].revents & POLLIN) && read (service->done_fd, &drained, sizeof drained) < 0 && errno != EAGAIN)
+        log_warning ("the lanes' event counter cannot be read");
+    if (fds[0].revents & POLLIN)
+        take_signals (service);
+}
+
+static void
+serve (struct service *service)
+{
+    int64_t tick_at_ms = 0;
+    /* After a signal to stop: until what is in hand is answered, or a second signal. */
+    while (service->stops == 0 || (service->stops == 1 && service->in_hand > 0)) {
+        int64_t now_ms = clock_monotonic_ms ();
+        if (now_ms >= tick_at_ms) {
+            write_stats (service);
+            int next_ms = worker_link_tick (service->link, now_ms,
+                                            (struct str){ (const char *) service->stats.data, (uint32_t) service->stats.size });
+            tick_at_ms = now_ms + (next_ms < 1 ? 1 : next_ms < TICK_MS ? next_ms : TICK_MS);
+        }
+        collect (service, service->batches);
+        collect (service, service->reads);
+        receive (service);
+        feed (service, service->batches, &service->batch_queue);
+        feed (service, service->reads, &service->read_queue);
+        int64_t left_ms = tick_at_ms - clock_monotonic_ms ();
+        wait_for_events (service, left_ms < 0 ? 0 : (int) left_ms);
+    }
+}
+
+/* The lanes' threads inherit the mask, so that signals come through the descriptor alone. */
+static int
+open_signals (void)
+{
+    sigset_t set;
+    sigemptyset (&set);
+    sigaddset (&set, SIGTERM);
+    sigaddset (&set, SIGINT);
+    pthread_sigmask (SIG_BLOCK, &set, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    return signalfd (-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static int
+start (struct service *service, struct error *err)
+{
+    const struct worker_settings *settings = service->settings;
+    unsigned job_count = settings->credit * settings->broker_count;
+    queue_begin (&service->batch_queue);
+    queue_begin (&service->read_queue);
+    service->signal_fd = open_signals ();
+    service->done_fd = eventfd (0, EFD_NONBLOCK | EFD_CLOEXEC);
+    service->zmq = zmq_ctx_new ();
+    service->jobs = calloc (job_count, sizeof *service->jobs);
+    service->list = calloc (settings->batch_max, sizeof *service->list);
+    if (service->signal_fd < 0 || service->done_fd < 0 || service->zmq == NULL || service->jobs == NULL || service->list == NULL)
+        return error_set (err, ERROR_INTERNAL, "out of memory or file descriptors");
+    for (unsigned i = 0; i < job_count; i++) {
+        service->jobs[i].next = service->idle;
+        service->idle = &service->jobs[i];
+    }
+    struct worker_link_options options = { .zmq_context = service->zmq,
+                                           .endpoints = settings->brokers,
+                                           .endpoint_count = settings->broker_count,
+                                           .name = settings->name,
+                                           .credit = settings->credit };
+    if ((service->batches = lane_new (settings, false, batch_run, service->done_fd, err)) == NULL
+        || (service->reads = lane_new (settings, true, batch_read, service->done_fd, err)) == NULL
+        || (service->link = worker_link_new (&options, err)) == NULL)
+        return -1;
+    return 0;
+}
+
+static void
+stop (struct service *service)
+{
+    unsigned job_count = service->settings->credit * service->settings->broker_count;
+    lane_destroy (&service->batches);
+    lane_destroy (&service->reads);
+    if (service->link != NULL)
+        worker_link_destroy (&service->link);
+    if (service->zmq != NULL)
+        zmq_ctx_term (service->zmq);
+    for (unsigned i = 0; service->jobs != NULL && i < job_count; i++)
+        buf_free (&service->jobs[i].request.reply);
+    buf_free (&service->stats);
+    buf_free (&service->error_body);
+    free (service->jobs);
+    free (service->list);
+    if (service->done_fd >= 0)
+        close (service->done_fd);
+    if (service->signal_fd >= 0)
+        close (service->signal_fd);
+}
+
+int
+service_run (const struct worker_settings *settings, struct error *err)
+{
+    struct service service = { .settings = settings, .done_fd = -1, .signal_fd = -1 };
+    int status = start (&service, err);
+    if (status == 0) {
+        log_info ("worker %s serves %u broker%s", settings->name, settings->broker_count, settings->broker_count == 1 ? "" : "s");
+        serve (&service);
+        log_info ("worker %s stops", settings->name);
+    }
+    if (service.stops > 1)
+        _exit (0); /* asked twice: what is in hand is left to the brokers and the keys */
+    stop (&service);
+    return status;
+}
