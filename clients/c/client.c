@@ -106,12 +106,13 @@ wake_at (struct loyalty_client *client, int64_t due_ms)
         client->next_due_ms = due_ms;
 }
 
-/* Puts an attempt on the wire. False: there is no connection. The wait for its answer doubles every time, so
- * that an engine that is slow is not given ever more to do. */
+/* Puts an attempt on the wire. False: there is no connection. The wait for its answer doubles with every one
+ * that was not answered, so that an engine that is slow is not given ever more to do. */
 static bool
 send_attempt (struct loyalty_client *client, struct slot *slot, int64_t now_ms)
 {
-    int64_t left_ms = slot->deadline_ms - now_ms;
+    /* Rounded down: the engine never believes that it has longer than the caller waits. */
+    int64_t left_ms = slot->deadline_ms - now_ms - 1;
     const struct request_header header = {
         .version = PROTOCOL_VERSION,
         .id = slot->id,
@@ -128,7 +129,7 @@ send_attempt (struct loyalty_client *client, struct slot *slot, int64_t now_ms)
         return false;
     client->stats.sent++;
     client->stats.resent += slot->attempts > 0;
-    unsigned doublings = slot->attempts < 16 ? slot->attempts : 16;
+    unsigned doublings = slot->silences < 16 ? slot->silences : 16;
     slot->attempts++;
     slot->error.code = LOYALTY_OK;
     slot->details = (struct str){ NULL, 0 };
@@ -210,7 +211,7 @@ loyalty_submit (struct loyalty_client *client, const struct loyalty_request *req
     slot->context = context;
     slot->submitted_us = clock_monotonic_us ();
     slot->deadline_ms =
-        slot->submitted_us / 1000 + (request->timeout_ms > 0 ? request->timeout_ms : client->timeout_ms);
+        (slot->submitted_us + 999) / 1000 + (request->timeout_ms > 0 ? request->timeout_ms : client->timeout_ms);
     slots_move (&client->slots, slot, LIST_READY);
     wake_at (client, slot->deadline_ms);
     client->in_flight++;
@@ -320,13 +321,21 @@ receive_all (struct loyalty_client *client, int64_t now_ms)
     }
 }
 
+/* The attempt will not be answered, as far as one can tell. */
+static void
+note_silence (struct slot *slot)
+{
+    slot->outcome_unknown = true;
+    slot->silences++;
+}
+
 /* All that was sent through a socket that is gone has to be sent again. */
 static void
 resend_all (struct loyalty_client *client)
 {
     struct slot *slot;
     while ((slot = slots_first (&client->slots, LIST_SENT)) != NULL) {
-        slot->outcome_unknown = true;
+        note_silence (slot);
         slots_move (&client->slots, slot, LIST_READY);
     }
 }
@@ -357,7 +366,8 @@ look_at_list (struct loyalty_client *client, enum list_name list, int64_t now_ms
         if (now_ms >= slot->deadline_ms) {
             expire (client, slot);
         } else if (list != LIST_READY && now_ms >= slot->due_ms) {
-            slot->outcome_unknown |= list == LIST_SENT;
+            if (list == LIST_SENT)
+                note_silence (slot);
             slots_move (&client->slots, slot, LIST_READY);
         } else {
             wake_at (client, slot->deadline_ms);

@@ -84,7 +84,7 @@ slots_take (struct slots *slots)
         return NULL;
     slots_move (slots, slot, LIST_TELLING);
     slot->id = ++slots->sequence * slots->count + (uint64_t)(slot - slots->all);
-    slot->attempts = 0;
+    slot->attempts = slot->silences = 0;
     slot->ok = slot->outcome_unknown = false;
     slot->result = slot->details = (struct str){ NULL, 0 };
     slot->error.code = LOYALTY_OK;

@@ -26,7 +26,7 @@ struct slot {
     uint64_t id; /* of the request, over all its attempts; 0 while free */
     uint32_t next, previous;
     enum list_name list;
-    unsigned attempts;
+    unsigned attempts, silences; /* silences: attempts that were not answered */
     int64_t submitted_us, deadline_ms, due_ms;
     loyalty_done *done;
     void *context;

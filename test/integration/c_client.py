@@ -95,8 +95,6 @@ def load_library():
     library.loyalty_client_new.restype = ctypes.c_void_p
     library.loyalty_submit.restype = ctypes.c_uint64
     library.loyalty_affinity.restype = ctypes.c_uint64
-    for name in ("loyalty_submit", "loyalty_call", "loyalty_next", "loyalty_poll", "loyalty_client_stats"):
-        getattr(library, name).argtypes = None
     return library
 
 
@@ -164,14 +162,16 @@ class Client:
             raise Failed(error, {})
         return handle
 
-    def next(self, timeout=-1):
-        """(handle, result) of the next that got done; None: none in that time."""
+    def next_outcome(self, timeout):
+        """(handle, result or exception) of the next that got done; None: none in that time."""
         reply = Reply()
-        milliseconds = -1 if timeout < 0 else int(timeout * 1000)
-        if not self.library.loyalty_next(self.pointer, ctypes.c_int(milliseconds), ctypes.byref(reply)):
+        if not self.library.loyalty_next(self.pointer, ctypes.c_int(int(timeout * 1000)), ctypes.byref(reply)):
             return None
         handle = reply.handle
-        return handle, self._take(reply)
+        try:
+            return handle, self._take(reply)
+        except Failed as error:
+            return handle, error
 
     @property
     def stats(self):

@@ -95,7 +95,7 @@ class FakeBroker:
                 time.sleep(0.005)
                 continue
             self._send_delayed()
-            if self.socket.poll(5):
+            if self.socket.poll(5) and not self.hanging.is_set():
                 self._take(self.socket.recv_multipart())
 
     def _send_delayed(self):

@@ -44,6 +44,7 @@ class Attempts:
         self.settings = settings
         self.deadline = time.monotonic() + (settings._seconds("timeout", timeout) if timeout else settings.timeout)
         self.sent = 0
+        self.silences = 0
         self.outcome_unknown = False
         self.last = None  # what the last attempt was answered with
 
@@ -52,9 +53,9 @@ class Attempts:
         return max(0.0, self.deadline - time.monotonic())
 
     def begin(self):
-        """An attempt is on the wire. Returns how long to wait for its answer: longer each time, so that an engine
-        that is slow is not given ever more to do."""
-        wait = self.settings.silence * 2 ** min(self.sent, 16)
+        """An attempt is on the wire. Returns how long to wait for its answer: twice as long after every one that was
+        not answered, so that an engine that is slow is not given ever more to do."""
+        wait = self.settings.silence * 2 ** min(self.silences, 16)
         self.sent += 1
         self.last = None
         return min(wait, self.left())
@@ -62,6 +63,7 @@ class Attempts:
     def silent(self):
         """The attempt was not answered."""
         self.outcome_unknown = True
+        self.silences += 1
 
     def refused(self, error):
         """The attempt was answered with `error`. Returns the seconds after which to try again; raises the error
