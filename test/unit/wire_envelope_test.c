@@ -239,6 +239,11 @@ Test (envelope, what_is_no_reply)
     for (uint32_t size = 0; size < whole.size; size++)
         cr_expect_eq (reply_read ((struct str){ whole.data, size }, &reply), -1, "cut at %u", size);
     cr_expect_eq (reply_read (whole, &reply), 0);
+    struct buf longer = { 0 };
+    wire_write_raw (&longer, whole);
+    wire_write_nil (&longer);
+    cr_expect_eq (reply_read (str_of_buf (&longer), &reply), -1, "a byte too many");
+    buf_free (&longer);
 }
 
 Test (envelope, messages_are_utf8_whatever_was_cut)

@@ -271,10 +271,27 @@ Test (hash, what_is_not_the_same_differs)
     expect_different (ORDER (", 'meta': [[1], 2]"), ORDER (", 'meta': [[1, 2]]"));
     expect_different (ORDER (", 'meta': [1.5]"), ORDER (", 'meta': [1.25]"));
     expect_different (ORDER (", 'meta': [true]"), ORDER (", 'meta': [false]"));
+    expect_different (ORDER (", 'meta': [null]"), ORDER (", 'meta': ['']"));
+    expect_different (ORDER (", 'meta': 9223372036854775807"), ORDER (", 'meta': 9.3e18"));
     expect_different (ORDER (", 'meta': {'a': {'b': 1}}"), ORDER (", 'meta': {'a': {}, 'b': 1}"));
     expect_hashes (&SCHEMA_PROGRAM, "{'program_id': 1, 'name': 'P', 'program_type': 'loyalty'}",
                    "{'program_id': 1, 'name': 'P', 'program_type': 'loyalty', 'applies_on': 'current'}", false);
     expect_hashes (&SCHEMA_RULE, "{}", "{'birthday': {}}", false);
+}
+
+Test (hash, integers_above_63_bits_count)
+{
+    struct hash hashes[3];
+    for (unsigned i = 0; i < 3; i++) {
+        struct buf body = { 0 };
+        sample_record (&body, &SCHEMA_ORDER, SAMPLE_REQUIRED, F_ORDER_META);
+        wire_write_uint (&body, i < 2 ? UINT64_MAX - i : INT64_MAX);
+        hashes[i] = hash_of (&SCHEMA_ORDER, str_of_buf (&body));
+        buf_free (&body);
+    }
+    cr_expect_not (hash_equal (hashes[0], hashes[1]));
+    cr_expect_not (hash_equal (hashes[0], hashes[2]));
+    expect_different (ORDER (", 'meta': -1"), ORDER (", 'meta': 1"));
 }
 
 Test (hash, any_change_of_any_field_shows)

@@ -159,6 +159,27 @@ Test (refuse, memory_of_the_arena_is_a_bound)
     arena_destroy (&arena);
 }
 
+/* Wherever the memory ends, the answer is the same, and with enough of it the order is taken. */
+Test (refuse, memory_may_end_at_any_allocation)
+{
+    struct str body = json_body ("{'order_id': 17, 'cards': [5, 'X'], 'refund_of': 18, 'draft_program_ids': [1, 2],"
+                                 " 'lines': [{'line_id': 1, 'product_id': 1, 'qty': 1, 'price_unit': 1,"
+                                 " 'taxes': [{'id': 1, 'amount': 21}]}], 'claims': [{'card': {'code': 'C'}}]}");
+    unsigned refused = 0;
+    for (size_t limit = 0;; limit += 16) {
+        struct arena *arena = arena_new (limit);
+        struct error err = { .code = ERROR_NONE };
+        struct wire_record *record = wire_decode (&SCHEMA_ORDER, body, 2, arena, &err);
+        arena_destroy (&arena);
+        if (record != NULL)
+            break;
+        refused++;
+        cr_assert_eq (err.code, ERROR_TOO_LARGE, "%zu bytes: %s", limit, err.message);
+        cr_assert (strstr (err.message, "memory") != NULL, "%s", err.message);
+    }
+    cr_expect (refused > 50, "%u", refused);
+}
+
 Test (refuse, fields_that_are_not_there)
 {
     expect_invalid (ORDER (", 'colour': 1"), "colour", "there is no such field");
