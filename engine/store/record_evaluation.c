@@ -3,6 +3,19 @@
 
 enum { WARNING_KINDS = WARNING_DIFFERENCE + 1, LAYERS = LAYER_PAYMENT + 1 };
 
+/* A field that is added to one of these has to be walked here; then set the new size. */
+#define WALKED(type, size) \
+    _Static_assert(sizeof (void *) != 8 || sizeof (struct type) == (size), \
+                   "struct " #type " changed: walk the new field")
+WALKED (evaluation, 144);
+WALKED (line_result, 72);
+WALKED (discount, 112);
+WALKED (discount_part, 24);
+WALKED (claim_result, 168);
+WALKED (points_result, 40);
+WALKED (rejection, 160);
+WALKED (warning, 136);
+
 #define COUNT_OF(array) ((unsigned)(sizeof (array) / sizeof *(array)))
 
 static int64_t

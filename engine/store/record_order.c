@@ -1,6 +1,17 @@
 /* record_order.c - the request's part of a stored record: the order, its lines, its claims, the cards and the member. */
 #include "store/record_walk.h"
 
+/* A field that is added to one of these has to be walked here; then set the new size. */
+#define WALKED(type, size) \
+    _Static_assert(sizeof (void *) != 8 || sizeof (struct type) == (size), \
+                   "struct " #type " changed: walk the new field")
+WALKED (order, 256);
+WALKED (order_line, 224);
+WALKED (tax, 32);
+WALKED (claim, 88);
+WALKED (card_state, 72);
+WALKED (member_state, 40);
+
 #define COUNT_OF(array) ((unsigned)(sizeof (array) / sizeof *(array)))
 
 /* ---------------------------------------------------------------- lines */
@@ -87,6 +98,22 @@ has_return (const struct order_line *line)
            line->covered_untaxed_minor != 0 || line->covered_tax_minor != 0 || line->covered_tax_count > 0;
 }
 
+/* What only lines that sell or top up a card have. */
+static void
+card_sale_walk (struct record_io *io, struct order_line *line)
+{
+    io_str (io, &line->gift_code);
+    io_bools (io, (bool *const[]){ &line->has_card }, 1);
+    io_int (io, &line->card.card_id);
+    io_str (io, &line->card.code);
+}
+
+static bool
+has_card_sale (const struct order_line *line)
+{
+    return line->gift_code.size > 0 || line->has_card || line->card.card_id != 0 || line->card.code.size > 0;
+}
+
 static void
 lines_walk (struct record_io *io, struct order *order, int64_t order_number)
 {
@@ -97,7 +124,7 @@ lines_walk (struct record_io *io, struct order *order, int64_t order_number)
         const struct order_line *before = i > 0 ? &lines[i - 1] : &NO_LINE;
         struct order_line *line = &lines[i];
         bool taxes = false, categories = false, tags = false, discount = false, returns = false;
-        bool unknown = false, inactive = false;
+        bool unknown = false, inactive = false, card_sale = false;
         if (io->writing) {
             taxes = !taxes_equal (line, before);
             categories = !categories_equal (line, before);
@@ -106,8 +133,9 @@ lines_walk (struct record_io *io, struct order *order, int64_t order_number)
             returns = has_return (line);
             unknown = !line->product_known;
             inactive = !line->product_active;
+            card_sale = has_card_sale (line);
         }
-        bool *const bools[] = { &taxes, &categories, &tags, &discount, &returns, &unknown, &inactive };
+        bool *const bools[] = { &taxes, &categories, &tags, &discount, &returns, &unknown, &inactive, &card_sale };
         io_bools (io, bools, COUNT_OF (bools));
         if (!io->writing) {
             line->product_known = !unknown;
@@ -132,6 +160,8 @@ lines_walk (struct record_io *io, struct order *order, int64_t order_number)
             tags_walk (io, line);
         if (returns)
             return_walk (io, line, &order_number, &refund_line_number);
+        if (card_sale)
+            card_sale_walk (io, line);
     }
 }
 
@@ -173,14 +203,12 @@ static void
 member_walk (struct record_io *io, const struct order *order, struct member_state *member)
 {
     bool *const bools[] = { &member->known, &member->is_first_order, &member->has_level, &member->has_birthday };
-    int64_t partner = 0, birthday = member->birthday, expected = member->known ? order->partner_id : 0;
-    if (io->writing)
-        partner = (int64_t)((uint64_t)member->partner_id - (uint64_t)expected);
+    int64_t expected = order->has_partner ? order->partner_id : 0, birthday = member->birthday;
+    int64_t partner = (int64_t)((uint64_t)member->partner_id - (uint64_t)expected);
     io_bools (io, bools, COUNT_OF (bools));
     io_sparse (io, (int64_t *const[]){ &partner, &member->membership_product_id, &birthday }, 3);
     if (io->writing)
         return;
-    expected = member->known ? order->partner_id : 0;
     member->partner_id = (int64_t)((uint64_t)expected + (uint64_t)partner);
     member->birthday = (int32_t)birthday;
 }

@@ -267,6 +267,11 @@ random_line (struct order_line *line, const struct order_line *before)
         line->tags = tags;
     }
     if (flip ()) {
+        line->gift_code = text ();
+        line->has_card = flip ();
+        line->card = (struct card_ref){ number (), text () };
+    }
+    if (flip ()) {
         line->refund_order_id = text ();
         line->refund_line_id = text ();
         line->is_covered_return = flip ();
@@ -574,6 +579,10 @@ same_line (const struct order_line *a, const struct order_line *b)
     SAME (price_unit_micro);
     SAME (discount_micro);
     SAME_LIST (taxes, tax_count, same_tax);
+    SAME_STR (gift_code);
+    SAME (has_card);
+    SAME (card.card_id);
+    SAME_STR (card.code);
     SAME_STR (refund_order_id);
     SAME_STR (refund_line_id);
     SAME (is_covered_return);
