@@ -295,6 +295,8 @@ to_client (void *context, uint64_t peer, struct str header, struct str body, voi
         if (passed == NULL) {
             check_failure (sim, tracked, body);
         } else {
+            if (*(const uint32_t *)passed != id)
+                fail (sim, "request %llu gets the answer to %u", (unsigned long long)id, *(const uint32_t *)passed);
             uint64_t wait_us = (uint64_t)(sim->now_us - tracked->sent_us);
             uint64_t *worst_us = &sim->result->worst_wait_us[tracked->client];
             *worst_us = wait_us > *worst_us ? wait_us : *worst_us;
@@ -340,6 +342,9 @@ check_dispatch (struct sim *sim, const struct worker_message *message, struct he
         fail (sim, "a dispatch to a session that the broker cannot hold for alive");
         return;
     }
+    if (sim->now_us - known->heard_us > sim->options->settings.worker_timeout_ms * 1000 + TICK_SLACK_US &&
+        sim->now_us > sim->broker_stalls_until_us + sim->options->settings.worker_timeout_ms * 1000)
+        fail (sim, "a dispatch to a worker that was silent for %lld us", (long long)(sim->now_us - known->heard_us));
     if (known->is_draining)
         fail (sim, "a dispatch to a worker that drains");
     if (++known->dispatched > known->granted)
@@ -373,6 +378,9 @@ to_worker (void *context, uint64_t peer, struct str control, void *frames)
     trace (sim, message.kind * 31 + message.session + message.dispatch);
     if (message.kind == MESSAGE_RESET) {
         struct known_session *known = session_known (sim, message.session);
+        /* Whatever else ends a session has been noted when it was delivered. */
+        if (known != NULL && message.reason == RESET_UNKNOWN_SESSION && !session_may_be_over (sim, known))
+            fail (sim, "a session that lives is reset");
         if (known != NULL)
             known->is_over = true;
     }
@@ -536,19 +544,29 @@ deliver_from_client (struct sim *sim, const struct event *event)
     tracked->deadline_us = sim->now_us + tracked->ttl_ms * INT64_C (1000);
     sim->clients[event->index].pending += is_current && !tracked->is_garbage;
     sim->clients[event->index].waiting++;
+    unsigned held_before = sim->held_count - (held != NULL);
+    bool is_draining = core_gauges (sim->core).draining;
     core_client_message (sim->core, sim->now_us, &message);
+    if (is_draining && sim->held_count > held_before)
+        fail (sim, "request %u is taken in while the broker drains", event->id);
     buf_free (&bytes);
 }
 
 /* --- workers --- */
 
+/* `answered`: of a reply, the request that it is the answer to. */
 static void
-worker_send (struct sim *sim, unsigned index, struct worker_message message)
+worker_send (struct sim *sim, unsigned index, struct worker_message message, uint32_t answered)
 {
     struct sim_worker *worker = &sim->workers[index];
-    struct event event = { .kind = TO_BROKER_FROM_WORKER, .index = index, .peer = worker->peer, .message = message };
-    if (message.kind == MESSAGE_REPLY)
-        event.is_reply = true;
+    struct event event = {
+        .kind = TO_BROKER_FROM_WORKER,
+        .index = index,
+        .peer = worker->peer,
+        .message = message,
+        .id = answered,
+        .is_reply = message.kind == MESSAGE_REPLY,
+    };
     if (chance (sim, sim->options->faults.garbage))
         event.garbage = (char)(1 + below (sim, 20));
     travel (sim, event, &worker->arrive_us);
@@ -560,7 +578,7 @@ worker_flush (struct sim *sim, unsigned index)
     struct worker_message message;
     while (worker_session_next (&sim->workers[index].session, sim->now_us / 1000, &message)) {
         message.text = (struct str){ "", 0 };
-        worker_send (sim, index, message);
+        worker_send (sim, index, message, 0);
     }
 }
 
@@ -570,10 +588,9 @@ worker_batch_end (struct sim *sim, unsigned index)
     struct sim_worker *worker = &sim->workers[index];
     for (unsigned i = 0; i < worker->batch; i++) {
         struct in_hand *done = &worker->in_hand[i];
+        struct worker_message reply = { .kind = MESSAGE_REPLY, .session = done->session, .dispatch = done->dispatch };
         if (done->session == worker->session.session)
-            worker_send (
-                sim, index,
-                (struct worker_message){ .kind = MESSAGE_REPLY, .session = done->session, .dispatch = done->dispatch });
+            worker_send (sim, index, reply, done->id);
     }
     worker_session_grant (&worker->session, worker->batch);
     worker->in_hand_count -= worker->batch;
@@ -677,7 +694,7 @@ static void
 deliver_from_worker (struct sim *sim, const struct event *event)
 {
     struct buf bytes = { 0 };
-    static char answer[1];
+    uint32_t answer = event->id;
     struct broker_worker_message message = { .peer = event->peer, .frame_count = 1 + event->is_reply };
     worker_message_encode (&event->message, &bytes);
     message.control = (struct str){ (const char *)bytes.data, (uint32_t)bytes.size };
@@ -686,7 +703,7 @@ deliver_from_worker (struct sim *sim, const struct event *event)
         message.frame_count = (unsigned)event->garbage % 4;
     }
     if (event->is_reply)
-        message.passed = answer;
+        message.passed = &answer;
     note_delivery (sim, event);
     core_worker_message (sim->core, sim->now_us, &message);
     buf_free (&bytes);
@@ -717,9 +734,9 @@ look_at_worker (struct sim *sim, unsigned index)
         worker_session_drain (&worker->session);
         worker->starts_at_us = sim->now_us + 500000;
     } else if (worker->session.draining && sim->now_us > worker->starts_at_us) {
+        struct worker_message goodbye = { .kind = MESSAGE_GOODBYE, .session = worker->session.session };
         if (worker->session.state != WORKER_SESSION_WAITING)
-            worker_send (sim, index,
-                         (struct worker_message){ .kind = MESSAGE_GOODBYE, .session = worker->session.session });
+            worker_send (sim, index, goodbye, 0);
         worker_kill (sim, index);
     }
     worker_wakes (sim, index);
