@@ -1,8 +1,18 @@
 """Fixtures of the integration tests."""
 
+import shutil
+
 import pytest
 
-from harness import Engine
+from harness import Engine, temporary_folder
+
+
+@pytest.fixture
+def folder():
+    """A temporary folder that PostgreSQL's own user can enter too."""
+    path = temporary_folder()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

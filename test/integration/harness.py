@@ -85,11 +85,13 @@ def process_exists(pid):
 
 
 class Engine:
-    """An engine of its own. ``options`` are further arguments of `loyalty up`."""
+    """An engine of its own. ``options`` are further arguments of `loyalty up`; ``data`` its data folder, where it
+    is not to have a temporary one."""
 
     def __init__(self, *options, buckets=1, workers=2, currency="EUR", time_zone="UTC", data=None):
-        self.folder = None if data else temporary_folder()
+        self.folder = temporary_folder()
         self.data = pathlib.Path(data) if data else self.folder / "data"
+        self.log = self.folder / "up.log"
         self.arguments = [
             program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers),
             "--buckets", str(buckets), "--currency", currency, "--time-zone", time_zone,
@@ -123,14 +125,12 @@ class Engine:
 
     def start(self):
         """Starts it and waits until it serves."""
-        log = (self.folder or self.data.parent) / "up.log"
         self.output = []
         ready = threading.Event()
-        with open(log, "a") as errors:
+        with open(self.log, "a") as errors:
             self.process = subprocess.Popen(
                 self.arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment(), start_new_session=True
             )
-        self.log = log
 
         def read(stream):
             for line in stream:
@@ -180,8 +180,7 @@ class Engine:
             time.sleep(0.05)
         for pid in self.left_over():
             os.kill(pid, signal.SIGKILL)
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def logs(self, last=40):
         """The ends of all its logs (`last` lines of each; None: all)."""

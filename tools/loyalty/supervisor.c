@@ -482,6 +482,7 @@ supervise (const struct engine_plan *plan)
         if (up->phase != PHASE_OVER)
             wait_for_events (up);
     }
+    rmdir (plan->run); /* Unless something is left in it; made again at the next start. */
     int code = up->failed ? EXIT_FAILED : EXIT_DONE;
     close (up->signals);
     free (up);
