@@ -242,6 +242,10 @@ int
 worker_link_receive (struct worker_link *link, int64_t now_ms, struct worker_request *request)
 {
     link->now_ms = now_ms;
+    /* Before reading, since a send can swallow the edge of the file descriptor: whoever reads on until
+     * nothing is left sleeps beside no message. */
+    for (unsigned i = 0; i < link->broker_count; i++)
+        flush (link, &link->brokers[i]);
     for (unsigned empty = 0; empty < link->broker_count;) {
         struct frames frames;
         unsigned index = link->next % link->broker_count;
@@ -286,7 +290,6 @@ worker_link_grant (struct worker_link *link, uint32_t broker, unsigned count)
     if (broker >= link->broker_count)
         return;
     worker_session_grant (&link->brokers[broker].session, count);
-    flush (link, &link->brokers[broker]);
 }
 
 static bool

@@ -47,7 +47,8 @@ int worker_link_receive (struct worker_link *link, int64_t now_ms, struct worker
 void worker_link_reply (struct worker_link *link, struct worker_request *request, const struct buf *body);
 /* Frees the request without an answer (the broker will requeue it when the session ends). */
 void worker_link_drop (struct worker_link *link, struct worker_request *request);
-/* Grants the broker of index `broker` credit for `count` more requests. */
+/* Grants the broker of index `broker` credit for `count` more requests. It is told with the next worker_link_receive
+ * or worker_link_tick, so that the grants of a whole batch are one message. */
 void worker_link_grant (struct worker_link *link, uint32_t broker, unsigned count);
 
 /* Heartbeats, sessions that timed out, reconnects; call at least every 200 ms. `stats` (a MessagePack map, may
