@@ -482,7 +482,9 @@ supervise (const struct engine_plan *plan)
         if (up->phase != PHASE_OVER)
             wait_for_events (up);
     }
-    rmdir (plan->run); /* Unless something is left in it; made again at the next start. */
+    /* The folder of sockets is made again at the next start. */
+    unlink (up->worker_endpoint + strlen ("ipc://"));
+    rmdir (plan->run);
     int code = up->failed ? EXIT_FAILED : EXIT_DONE;
     close (up->signals);
     free (up);
