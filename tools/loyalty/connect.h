@@ -8,6 +8,7 @@
 struct connect_options {
     const char *endpoint, *data; /* as given; NULL: see locate_endpoint */
     long timeout_ms;             /* 0: the client's default */
+    long in_flight_max;          /* 0: the client's default */
 };
 
 enum { TIMEOUT_MAX_MS = 600000 };

@@ -9,7 +9,7 @@
 void
 output_json (json_t *value, bool pretty)
 {
-    if (json_dumpf (value, stdout, pretty ? JSON_INDENT (2) : JSON_COMPACT) < 0)
+    if (json_dumpf (value, stdout, (pretty ? JSON_INDENT (2) : JSON_COMPACT) | JSON_REAL_PRECISION (12)) < 0)
         fprintf (stderr, "loyalty: the result cannot be written as JSON\n");
     putchar ('\n');
     fflush (stdout);
