@@ -46,7 +46,7 @@ def program(name):
 
 def loyalty(*arguments, stdin=None, env=None, timeout=120):
     """Runs the `loyalty` command to its end: a CompletedProcess with text output."""
-    return subprocess.run(
+    done = subprocess.run(
         [program("loyalty"), *map(str, arguments)],
         input=stdin,
         env=dict(environment(), **(env or {})),
@@ -55,6 +55,8 @@ def loyalty(*arguments, stdin=None, env=None, timeout=120):
         text=True,
         timeout=timeout,
     )
+    assert not COMPLAINT.search(done.stderr), done.stderr
+    return done
 
 
 def temporary_folder():
