@@ -4,7 +4,7 @@
 #define STORE_STATEMENTS_H
 
 #define CARD_COLUMNS                                                                                           \
-    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until "
+    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry "
 #define LOT_COLUMNS "l.card_id, l.lot_no, l.state, l.gained, l.usable_from, l.expires, l.initial, l.remaining, l.origin_ref "
 #define ORDER_COLUMNS "o.order_ref, o.recorded_at, o.kind, o.state, o.partner_id, o.record "
 #define HISTORY_COLUMNS "seq, kind, points_amount, points_balance, debt, transaction_time, origin, order_ref "
@@ -62,17 +62,12 @@
     X (CARDS_READ,                                                                                             \
        "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
        "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) ORDER BY c.card_id") \
-    /* The first $4 live lots of each card, in the order in which they are consumed. */                        \
+    /* The first $4 live lots of each card that may be spent from, in the order in which they are consumed. */  \
     X (LOTS_READ,                                                                                              \
        "SELECT " LOT_COLUMNS "FROM loyalty_cards c CROSS JOIN LATERAL (SELECT * FROM point_moves m "           \
        "WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "                                  \
        "ORDER BY m.expires, m.gained, m.lot_no LIMIT $4::int4) l "                                             \
        "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) AND c.points > 0") \
-    X (LOTS_READ_OF_MEMBERS,                                                                                   \
-       "SELECT " LOT_COLUMNS "FROM loyalty_cards c CROSS JOIN LATERAL (SELECT * FROM point_moves m "           \
-       "WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "                                  \
-       "ORDER BY m.expires, m.gained, m.lot_no LIMIT $3::int4) l "                                             \
-       "WHERE c.bucket = $1::int2 AND c.partner_id = ANY ($2::int8[]) AND c.points > 0")                       \
     X (LOTS_MORE,                                                                                              \
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.state = 1 " \
        "AND (l.expires, l.gained, l.lot_no) > ($3::timestamptz, $4::timestamptz, $5::int4) "                   \
@@ -102,14 +97,14 @@
        "WHERE m.bucket = $1::int2 AND m.partner_id = t.id")                                                    \
     X (CARDS_INSERT,                                                                                           \
        "INSERT INTO loyalty_cards (bucket, card_id, program_id, partner_id, code, single, points, held, debt, lot_count, " \
-       "journal_count, pending_until, odoo_card_id, created_at) "                                              \
-       "SELECT $1::int2, t.*, $14::timestamptz FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::bool[], $7::int8[], " \
-       "$8::int8[], $9::int8[], $10::int4[], $11::int4[], $12::timestamptz[], $13::int8[]) AS t")              \
+       "journal_count, pending_until, first_expiry, odoo_card_id, created_at) "                                \
+       "SELECT $1::int2, t.*, $15::timestamptz FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::bool[], $7::int8[], " \
+       "$8::int8[], $9::int8[], $10::int4[], $11::int4[], $12::timestamptz[], $13::timestamptz[], $14::int8[]) AS t")              \
     X (CARDS_UPDATE,                                                                                           \
        "UPDATE loyalty_cards c SET points = t.points, held = t.held, debt = t.debt, lot_count = t.lot_count, " \
-       "journal_count = t.journal_count, pending_until = t.pending_until, version = c.version + 1 "            \
-       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[]) " \
-       "AS t(id, points, held, debt, lot_count, journal_count, pending_until) "                                \
+       "journal_count = t.journal_count, pending_until = t.pending_until, first_expiry = t.first_expiry, version = c.version + 1 " \
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[], $9::timestamptz[]) " \
+       "AS t(id, points, held, debt, lot_count, journal_count, pending_until, first_expiry) "                                \
        "WHERE c.bucket = $1::int2 AND c.card_id = t.id")                                                       \
     X (LOTS_INSERT,                                                                                            \
        "INSERT INTO point_moves (bucket, card_id, lot_no, state, gained, usable_from, expires, initial, remaining, origin_ref) " \

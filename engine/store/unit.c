@@ -51,16 +51,20 @@ grow (struct arena *arena, void **array, uint32_t count, uint32_t *capacity, siz
     grow ((unit)->arena, (void **) &(unit)->array, (unit)->count, &(unit)->capacity, sizeof *(unit)->array)
 
 int
-unit_want_member (struct unit *unit, int64_t partner_id)
+unit_want_member (struct unit *unit, int64_t partner_id, bool spends)
 {
-    if (map_get (&unit->member_index, partner_id) != MAP_ABSENT)
+    uint32_t place = map_get (&unit->member_index, partner_id);
+    if (place != MAP_ABSENT) {
+        unit->members[place].spends |= spends;
         return 0;
+    }
     if (!GROW (unit, members, member_count, member_capacity)
         || !map_set (&unit->member_index, partner_id, unit->member_count))
         return -1;
     unit->members[unit->member_count++] = (struct unit_member){
         .partner_id = partner_id,
         .bucket = bucket_of_partner (partner_id, unit->buckets),
+        .spends = spends,
         .last_order = INT64_MIN,
     };
     return 0;
@@ -239,7 +243,7 @@ members_in (const struct unit *unit, int bucket, int64_t *ids)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < unit->member_count; i++)
-        if (unit->members[i].bucket == bucket)
+        if (unit->members[i].bucket == bucket && !(unit->only_missing && unit->members[i].found))
             ids[count++] = unit->members[i].partner_id;
     return count;
 }
@@ -248,7 +252,7 @@ static uint32_t
 wanted_in (const struct unit *unit, int bucket, int64_t *ids)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < unit->wanted_count; i++)
+    for (uint32_t i = 0; i < unit->wanted_count && !unit->only_missing; i++)
         if (bucket_of_card (unit->wanted_cards[i], unit->buckets) == bucket)
             ids[count++] = unit->wanted_cards[i];
     return count;
@@ -273,60 +277,6 @@ each_bucket (struct unit *unit, struct error *err,
         set.member_count = members_in (unit, bucket, set.members);
         set.card_count = wanted_in (unit, bucket, set.cards);
         if ((set.member_count > 0 || set.card_count > 0) && step (unit, bucket, &set, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int
-compare_int64 (const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
-    return (x > y) - (x < y);
-}
-
-int
-unit_send_members_insert (struct unit *unit, const int64_t *partner_ids, uint32_t count)
-{
-    int64_t *ids = arena_array_of (unit->arena, count + 1, int64_t);
-    if (ids == NULL)
-        return -1;
-    for (int bucket = 0; bucket < unit->buckets; bucket++) {
-        uint32_t in = 0;
-        for (uint32_t i = 0; i < count; i++)
-            if (bucket_of_partner (partner_ids[i], unit->buckets) == bucket)
-                ids[in++] = partner_ids[i];
-        if (in == 0)
-            continue;
-        qsort (ids, in, sizeof *ids, compare_int64);
-        struct pg_params params = params_in (unit);
-        pg_param_int2 (&params, (int16_t) bucket);
-        pg_param_int8s (&params, ids, in);
-        if (pg_send (unit->pg, STATEMENT_MEMBERS_INSERT, &params) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Takes one result that has no rows of interest. */
-static int
-receive_nothing (struct unit *unit, struct error *err)
-{
-    PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
-    if (result == NULL)
-        return -1;
-    PQclear (result);
-    return 0;
-}
-
-int
-unit_receive_members_insert (struct unit *unit, const int64_t *partner_ids, uint32_t count, struct error *err)
-{
-    for (int bucket = 0; bucket < unit->buckets; bucket++) {
-        bool any = false;
-        for (uint32_t i = 0; i < count && !any; i++)
-            any = bucket_of_partner (partner_ids[i], unit->buckets) == bucket;
-        if (any && receive_nothing (unit, err) < 0)
             return -1;
     }
     return 0;
@@ -428,7 +378,9 @@ receive_cards (struct unit *unit, int bucket, const struct bucket_set *set, stru
         card->lot_count = (int32_t) pg_int (result, row, 8);
         card->journal_count = (int32_t) pg_int (result, row, 9);
         card->pending_until = pg_time (result, row, 10);
-        card->complete = card->points == 0; /* no live lot: LOTS_READ leaves such cards out */
+        /* Every live lot comes after this in the order of consumption. */
+        card->horizon = (struct lot){ .expires = pg_time (result, row, 11), .gained = INT64_MIN };
+        card->complete = card->points == 0;
     }
     PQclear (result);
     return 0;
@@ -440,17 +392,30 @@ unit_receive_cards (struct unit *unit, struct error *err)
     return each_bucket (unit, err, receive_cards);
 }
 
+/* The members of a bucket that spend. */
+static uint32_t
+spenders_in (const struct unit *unit, int bucket, int64_t *ids)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < unit->member_count; i++)
+        if (unit->members[i].bucket == bucket && unit->members[i].spends)
+            ids[count++] = unit->members[i].partner_id;
+    return count;
+}
+
 static int
 send_lots (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
 {
     (void) err;
+    uint32_t spenders = spenders_in (unit, bucket, set->members);
     struct pg_params params = params_in (unit);
+    if (spenders == 0 && set->card_count == 0)
+        return 0;
     pg_param_int2 (&params, (int16_t) bucket);
-    pg_param_int8s (&params, set->members, set->member_count);
-    if (set->card_count > 0)
-        pg_param_int8s (&params, set->cards, set->card_count);
+    pg_param_int8s (&params, set->members, spenders);
+    pg_param_int8s (&params, set->cards, set->card_count);
     pg_param_int4 (&params, LOTS_PAGE);
-    return pg_send (unit->pg, set->card_count > 0 ? STATEMENT_LOTS_READ : STATEMENT_LOTS_READ_OF_MEMBERS, &params);
+    return pg_send (unit->pg, STATEMENT_LOTS_READ, &params);
 }
 
 int
@@ -479,8 +444,8 @@ lot_from_row (struct unit *unit, struct card *card, const PGresult *result, int 
 static int
 receive_lots (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
 {
-    (void) bucket;
-    (void) set;
+    if (spenders_in (unit, bucket, set->members) == 0 && set->card_count == 0)
+        return 0;
     PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
     if (result == NULL)
         return -1;
@@ -505,10 +470,95 @@ unit_receive_lots (struct unit *unit, struct error *err)
 {
     if (each_bucket (unit, err, receive_lots) < 0)
         return -1;
-    for (uint32_t i = 0; i < unit->card_count; i++)
-        if (unit->cards[i].lots_read < LOTS_PAGE)
-            unit->cards[i].card.complete = true;
+    for (uint32_t i = 0; i < unit->wanted_count; i++) {
+        struct unit_card *entry = unit_card (unit, unit->wanted_cards[i]);
+        if (entry != NULL)
+            entry->lots_asked = true;
+    }
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        struct unit_card *entry = &unit->cards[i];
+        uint32_t owner =
+            entry->card.has_partner ? map_get (&unit->member_index, entry->card.partner_id) : MAP_ABSENT;
+        entry->lots_asked |= owner != MAP_ABSENT && unit->members[owner].spends;
+        if (entry->lots_asked && entry->lots_read < LOTS_PAGE)
+            entry->card.complete = true;
+    }
     return 0;
+}
+
+/* ---- members that are met for the first time */
+
+static int
+compare_int64 (const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+    return (x > y) - (x < y);
+}
+
+static int
+send_members_insert (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
+{
+    (void) err;
+    struct pg_params params = params_in (unit);
+    qsort (set->members, set->member_count, sizeof *set->members, compare_int64);
+    pg_param_int2 (&params, (int16_t) bucket);
+    pg_param_int8s (&params, set->members, set->member_count);
+    return pg_send (unit->pg, STATEMENT_MEMBERS_INSERT, &params);
+}
+
+static int
+receive_members_insert (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
+{
+    (void) bucket;
+    (void) set;
+    PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
+    if (result == NULL)
+        return -1;
+    PQclear (result);
+    return 0;
+}
+
+/* A member's row that is made here may be somebody else's at the same time: the insert waits for that one's end, and what
+ * is read afterwards is what it left. Inserts are sorted, and are waited for by nobody who waits for an earlier lock, so the
+ * order of locks holds. The marks of who was found are set by the second lock, so the sets are the same until it is received. */
+static int
+add_missing (struct unit *unit, struct error *err)
+{
+    if (each_bucket (unit, err, send_members_insert) < 0 || unit_send_members (unit) < 0 || unit_send_cards (unit) < 0
+        || pg_sync (unit->pg) < 0) {
+        unit->failure = PG_UNAVAILABLE;
+        return error_set (err, ERROR_UNAVAILABLE, "the database connection broke");
+    }
+    return each_bucket (unit, err, receive_members_insert) < 0 ? -1 : 0;
+}
+
+int
+unit_add_missing_members (struct unit *unit, struct error *err)
+{
+    uint32_t missing = 0;
+    for (uint32_t i = 0; i < unit->member_count; i++)
+        missing += !unit->members[i].found;
+    if (missing == 0)
+        return 0;
+    unit->only_missing = true;
+    int status = add_missing (unit, err);
+    /* Cards are received for the same buckets as were sent for: before the members are marked as found. */
+    struct arena *arena = unit->arena;
+    bool *buckets = arena_array_of (arena, (size_t) unit->buckets, bool);
+    for (uint32_t i = 0; buckets != NULL && i < unit->member_count; i++)
+        if (!unit->members[i].found)
+            buckets[unit->members[i].bucket] = true;
+    if (status == 0 && buckets == NULL)
+        status = error_set (err, ERROR_INTERNAL, "out of memory");
+    if (status == 0)
+        status = unit_receive_members (unit, err);
+    for (int bucket = 0; status == 0 && bucket < unit->buckets; bucket++)
+        if (buckets[bucket])
+            status = receive_cards (unit, bucket, NULL, err);
+    unit->only_missing = false;
+    if (status == 0)
+        status = pg_finish (unit->pg, unit->deadline_us, &unit->failure, err);
+    return status;
 }
 
 /* ---- more lots, on demand */
@@ -540,8 +590,8 @@ lots_more (void *context, struct card *card, struct error *err)
 
     pg_param_int2 (&params, bucket_of_card (card->card_id, unit->buckets));
     pg_param_int8 (&params, card->card_id);
-    pg_param_time (&params, card->horizon.lot_no == 0 ? INT64_MIN : card->horizon.expires);
-    pg_param_time (&params, card->horizon.lot_no == 0 ? INT64_MIN : card->horizon.gained);
+    pg_param_time (&params, card->horizon.expires);
+    pg_param_time (&params, card->horizon.gained);
     pg_param_int4 (&params, card->horizon.lot_no);
     pg_param_int4 (&params, LOTS_PAGE_MORE);
     if (read_lots (unit, card, STATEMENT_LOTS_MORE, &params, &count, &last, err) < 0)

@@ -10,12 +10,14 @@
 #include "domain/ledger.h"
 #include "store/pg.h"
 
-enum { BUCKETS_MAX = 1024, LOTS_PAGE = 32, LOTS_PAGE_MORE = 512 };
+/* Lots of a card that are read with the others when it may be spent from, and on demand. */
+enum { BUCKETS_MAX = 1024, LOTS_PAGE = 16, LOTS_PAGE_MORE = 256 };
 
 struct unit_member {
     int64_t partner_id;
     int16_t bucket;
     bool found, changed;
+    bool spends; /* lots of its cards are likely to be needed */
     int64_t order_count, spending_minor;
     int64_t last_order; /* instant; INT64_MIN: none */
 };
@@ -33,6 +35,7 @@ struct unit_card {
     bool dropped;         /* made by a request that failed: as if it were not there */
     int64_t odoo_card_id; /* new cards: 0 none */
     uint32_t lots_read;
+    bool lots_asked;
     uint32_t next_of_partner; /* the partner's next card in the table; MAP_ABSENT: none */
     uint32_t origin_count, origin_capacity;
     struct unit_origin *origins;
@@ -95,6 +98,7 @@ struct unit {
     struct map card_index, partner_cards;
     uint32_t wanted_count, wanted_capacity;
     int64_t *wanted_cards; /* ids asked for one by one */
+    bool only_missing;     /* the second round: members that were not there, and were made */
 
     uint32_t order_count, order_capacity, refund_count, refund_capacity, event_count, event_capacity, cancel_count, cancel_capacity;
     struct unit_order *orders;
@@ -115,21 +119,20 @@ bucket_of_card (int64_t card_id, int buckets)
 void unit_begin (struct unit *unit, struct arena *arena, struct pg *pg, int buckets, bool locking, int64_t recorded_at,
                  int64_t deadline_us);
 
-/* Asks for a member and all its cards, or for one card. -1: out of memory. Before unit_load. */
-int unit_want_member (struct unit *unit, int64_t partner_id);
+/* Asks for a member and all its cards, or for one card. -1: out of memory. `spends`: lots are likely to be needed, and
+ * are read at once (those of single cards always are); else they come on demand. */
+int unit_want_member (struct unit *unit, int64_t partner_id, bool spends);
 int unit_want_card (struct unit *unit, int64_t card_id);
 
-/* Queues the statements that lock (or read) all that is wanted, and those for their lots; the caller adds its own, syncs,
- * takes the results of what it queued before, calls unit_receive, and takes the rest. `insert_members`: the members in
- * it that may be missing are made first. */
-int unit_send_members_insert (struct unit *unit, const int64_t *partner_ids, uint32_t count);
-int unit_receive_members_insert (struct unit *unit, const int64_t *partner_ids, uint32_t count, struct error *err);
+/* Queue the statements that lock (or read) all that is wanted; the caller syncs, and takes the results in the same order. */
 int unit_send_members (struct unit *unit);
 int unit_receive_members (struct unit *unit, struct error *err);
 int unit_send_cards (struct unit *unit);
 int unit_receive_cards (struct unit *unit, struct error *err);
 int unit_send_lots (struct unit *unit);
 int unit_receive_lots (struct unit *unit, struct error *err);
+/* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
+int unit_add_missing_members (struct unit *unit, struct error *err);
 
 /* NULL when it is not there. */
 struct unit_member *unit_member (struct unit *unit, int64_t partner_id);

@@ -57,13 +57,24 @@ send_members (struct unit *unit, int bucket, unsigned *sent)
     return rows_send (unit, STATEMENT_MEMBERS_UPDATE, bucket, false, false, &rows, sent);
 }
 
+/* No live lot of the card expires before this: what is still in the store comes after the horizon. */
+static int64_t
+first_expiry (const struct card *card)
+{
+    int64_t first = card->complete ? INSTANT_NEVER : card->horizon.expires;
+    for (uint32_t i = 0; i < card->loaded_count; i++)
+        if (card->lots[i].state == LOT_ACTIVE && card->lots[i].expires < first)
+            first = card->lots[i].expires;
+    return first;
+}
+
 static int
 send_new_cards (struct unit *unit, int bucket, unsigned *sent)
 {
     static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_TEXT, PG_BOOL,        PG_INT8,
-                                          PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_INT8 };
+                                          PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8 };
     struct rows rows;
-    rows_begin (&rows, 12, TYPES);
+    rows_begin (&rows, 13, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct unit_card *entry = &unit->cards[i];
         const struct card *card = &entry->card;
@@ -84,10 +95,11 @@ send_new_cards (struct unit *unit, int bucket, unsigned *sent)
         pg_array_int (&rows.columns[8], card->lot_count);
         pg_array_int (&rows.columns[9], card->journal_count);
         pg_array_time (&rows.columns[10], card->pending_until);
+        pg_array_time (&rows.columns[11], first_expiry (card));
         if (entry->odoo_card_id != 0)
-            pg_array_int (&rows.columns[11], entry->odoo_card_id);
+            pg_array_int (&rows.columns[12], entry->odoo_card_id);
         else
-            pg_array_null (&rows.columns[11]);
+            pg_array_null (&rows.columns[12]);
     }
     return rows_send (unit, STATEMENT_CARDS_INSERT, bucket, false, true, &rows, sent);
 }
@@ -112,9 +124,9 @@ send_new_codes (struct unit *unit, int bucket, unsigned *sent)
 static int
 send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ };
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ };
     struct rows rows;
-    rows_begin (&rows, 7, TYPES);
+    rows_begin (&rows, 8, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct card *card = &unit->cards[i].card;
         if (unit->cards[i].bucket != bucket || card->is_new || !card->is_changed)
@@ -127,6 +139,7 @@ send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
         pg_array_int (&rows.columns[4], card->lot_count);
         pg_array_int (&rows.columns[5], card->journal_count);
         pg_array_time (&rows.columns[6], card->pending_until);
+        pg_array_time (&rows.columns[7], first_expiry (card));
     }
     return rows_send (unit, STATEMENT_CARDS_UPDATE, bucket, false, false, &rows, sent);
 }

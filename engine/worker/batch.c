@@ -10,10 +10,12 @@
 
 enum { RETRIES_MAX = 3, ROUNDS_MAX = 100, BUSY_RETRY_AFTER_MS = 50, UNAVAILABLE_RETRY_AFTER_MS = 250 };
 
+/* What it answered so far counts for nothing: it was written in a transaction that did not commit. */
 static void
 fail_with (struct request *request, const struct error *err, int64_t retry_after_ms)
 {
     request->status = REQUEST_FAILED;
+    buf_clear (&request->reply);
     request->error = *err;
     request->retry_after_ms = error_code_retryable (err->code) ? retry_after_ms : 0;
 }
@@ -22,8 +24,7 @@ static void
 fail_all (struct request **requests, unsigned count, const struct error *err, int64_t retry_after_ms)
 {
     for (unsigned i = 0; i < count; i++)
-        if (requests[i]->status != REQUEST_DONE)
-            fail_with (requests[i], err, retry_after_ms);
+        fail_with (requests[i], err, retry_after_ms);
 }
 
 /* Decodes a body, and makes the key. */

@@ -20,8 +20,6 @@ struct attempt {
     struct request **leaders; /* per request: who claims its key; itself, or an earlier one with the same key */
     struct claim_row *claims; /* of the leaders, by bucket, scope and key */
     unsigned claim_count;
-    int64_t *new_members;     /* partners whose member row may be missing */
-    uint32_t new_member_count;
     struct error *err;
 };
 
@@ -227,23 +225,6 @@ read_stored (struct attempt *attempt)
 /* ---- the round trip that locks and reads */
 
 static int
-note_new_members (struct attempt *attempt)
-{
-    struct executor *executor = attempt->executor;
-    attempt->new_members = arena_array_of (attempt->unit->arena, attempt->unit->member_count + 1, int64_t);
-    if (attempt->new_members == NULL)
-        return out_of_memory (attempt);
-    if (executor->members_known.count > MEMBERS_KNOWN_MAX) {
-        arena_reset (executor->members_arena);
-        executor->members_known = map_in (executor->members_arena);
-    }
-    for (uint32_t i = 0; i < attempt->unit->member_count && attempt->unit->locking; i++)
-        if (map_get (&executor->members_known, attempt->unit->members[i].partner_id) == MAP_ABSENT)
-            attempt->new_members[attempt->new_member_count++] = attempt->unit->members[i].partner_id;
-    return 0;
-}
-
-static int
 send_reads (struct attempt *attempt, int *products)
 {
     struct unit *unit = attempt->unit;
@@ -251,8 +232,7 @@ send_reads (struct attempt *attempt, int *products)
         return broken (attempt);
     if (unit->locking && send_claims (attempt) < 0)
         return -1;
-    if (unit_send_members_insert (unit, attempt->new_members, attempt->new_member_count) < 0
-        || unit_send_members (unit) < 0 || unit_send_cards (unit) < 0)
+    if (unit_send_members (unit) < 0 || unit_send_cards (unit) < 0)
         return broken (attempt);
     *products = catalog_cache_send_products (&attempt->executor->cache, unit->pg, unit->arena);
     if (*products < 0 || pg_send (unit->pg, STATEMENT_CATALOG_STATE, NULL) < 0 || unit_send_lots (unit) < 0
@@ -271,8 +251,7 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
     PQclear (result);
     if (unit->locking && receive_claims (attempt) < 0)
         return -1;
-    if (unit_receive_members_insert (unit, attempt->new_members, attempt->new_member_count, attempt->err) < 0
-        || unit_receive_members (unit, attempt->err) < 0 || unit_receive_cards (unit, attempt->err) < 0)
+    if (unit_receive_members (unit, attempt->err) < 0 || unit_receive_cards (unit, attempt->err) < 0)
         return -1;
     if (products > 0
         && catalog_cache_receive_products (&attempt->executor->cache, unit->pg, unit->deadline_us, &unit->failure,
@@ -289,15 +268,6 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
                    || pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
                ? -1
                : 0;
-}
-
-/* The members that were found need not be inserted the next time. */
-static void
-remember_members (struct attempt *attempt)
-{
-    for (uint32_t i = 0; i < attempt->unit->member_count; i++)
-        if (attempt->unit->members[i].found)
-            map_set (&attempt->executor->members_known, attempt->unit->members[i].partner_id, 0);
 }
 
 static int
@@ -336,11 +306,10 @@ lock_and_read (struct attempt *attempt)
 {
     int products = 0;
     int64_t version = 0, reference_version = 0, from_us = clock_monotonic_us ();
-    if (choose_claims (attempt) < 0 || want_all (attempt) < 0 || note_new_members (attempt) < 0
-        || send_reads (attempt, &products) < 0 || receive_reads (attempt, products, &version, &reference_version) < 0)
+    if (choose_claims (attempt) < 0 || want_all (attempt) < 0 || send_reads (attempt, &products) < 0 || receive_reads (attempt, products, &version, &reference_version) < 0)
         return -1;
-    remember_members (attempt);
-    if (attempt->unit->locking && read_stored (attempt) < 0)
+    if (attempt->unit->locking
+        && (unit_add_missing_members (attempt->unit, attempt->err) < 0 || read_stored (attempt) < 0))
         return -1;
     if (catalog_cache_refresh (&attempt->executor->cache, attempt->unit->pg, version, reference_version,
                                attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure, attempt->err)

@@ -128,7 +128,7 @@ int
 card_create_want (struct executor *executor, struct request *request)
 {
     const struct card_request *data = request->data;
-    return data->selector.has_partner ? unit_want_member (&executor->unit, data->selector.partner_id) : 0;
+    return data->selector.has_partner ? unit_want_member (&executor->unit, data->selector.partner_id, false) : 0;
 }
 
 /* Takes a code that the caller chose; the last thing that may fail. */

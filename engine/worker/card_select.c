@@ -45,7 +45,7 @@ int
 card_selector_want (struct executor *executor, const struct card_selector *selector)
 {
     if (selector->has_partner)
-        return unit_want_member (&executor->unit, selector->partner_id);
+        return unit_want_member (&executor->unit, selector->partner_id, true);
     return selector->card_id == 0 ? 0 : unit_want_card (&executor->unit, selector->card_id);
 }
 

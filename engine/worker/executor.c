@@ -42,10 +42,8 @@ executor_init (struct executor *executor, const struct worker_settings *settings
     executor->pg = pg_new (&options);
     executor->requests = arena_new (REQUESTS_BYTES_MAX);
     executor->transaction = arena_new (TRANSACTION_BYTES_MAX);
-    executor->members_arena = arena_new (TRANSACTION_BYTES_MAX);
-    executor->members_known = map_in (executor->members_arena);
     if (executor->pg == NULL || executor->requests == NULL || executor->transaction == NULL
-        || executor->members_arena == NULL || catalog_cache_init (&executor->cache, executor->engine) < 0) {
+        || catalog_cache_init (&executor->cache, executor->engine) < 0) {
         executor_free (executor);
         return error_set (err, ERROR_INTERNAL, "out of memory");
     }
@@ -59,7 +57,6 @@ executor_free (struct executor *executor)
     catalog_cache_free (&executor->cache);
     arena_destroy (&executor->requests);
     arena_destroy (&executor->transaction);
-    arena_destroy (&executor->members_arena);
 }
 
 int64_t

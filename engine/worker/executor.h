@@ -7,7 +7,7 @@
 #include "worker/request.h"
 
 /* The blocks are as large as the sequences' increments (sql/migrations/0001_ledger.sql). */
-enum { ID_BLOCK = 1024, CARDS_PER_REQUEST = 8, CARDS_RESERVED_MIN = 64, MEMBERS_KNOWN_MAX = 1 << 19 };
+enum { ID_BLOCK = 1024, CARDS_PER_REQUEST = 8, CARDS_RESERVED_MIN = 64 };
 
 struct id_block {
     int64_t next, end;
@@ -28,8 +28,6 @@ struct executor {
     struct arena *transaction; /* reset at every attempt */
     struct unit unit;
     struct id_block order_ids, card_ids;
-    struct map members_known;  /* partners whose member row is there */
-    struct arena *members_arena;
     struct executor_stats stats;
     bool reading;              /* the executor of reads: snapshots, no locks */
     bool settings_read;

@@ -27,10 +27,12 @@ run_effect (struct order_run *run, const struct unit_card *card)
         run->effect_capacity = larger;
     }
     struct card_effect *effect = &run->effects[run->record.effect_count++];
+    /* A card that is new may have been made by an earlier request of the batch. */
+    uint32_t place = map_get (&run->unit->card_index, card->card.card_id);
     *effect = (struct card_effect){ .card_id = card->card.card_id,
                                     .program_id = card->card.program_id,
                                     .code = card->card.code,
-                                    .is_created = card->card.is_new && !card->found };
+                                    .is_created = place >= run->savepoint.card_count };
     return effect;
 }
 

@@ -1,6 +1,7 @@
 /* order_execute.c - an order under the locks: its time, its originals, its price, its points, its record. */
 #include "worker/order_run.h"
 #include "store/refund_state.h"
+#include "wire/msgpack.h"
 #include "worker/render.h"
 
 #include <stdio.h>
@@ -488,14 +489,14 @@ order_replay (struct executor *executor, struct request *request)
 int
 stored_replay (struct executor *executor, struct request *request)
 {
-    static const char REPLAYED[] = "\xa8replayed";
     const struct str reply = request->keys[0].stored->reply;
+    struct str result, replayed;
     (void) executor;
-    buf_append (&request->reply, reply.data, reply.size);
-    uint8_t *at = request->reply.failed ? NULL : memmem (request->reply.data, request->reply.size, REPLAYED, sizeof REPLAYED - 1);
-    if (at == NULL || at + sizeof REPLAYED - 1 >= request->reply.data + request->reply.size)
+    if (!wire_map_find (reply, "result", &result) || !wire_map_find (result, "replayed", &replayed) || replayed.size != 1)
         return request_fail (request, ERROR_INTERNAL, "the stored answer cannot be read");
-    at[sizeof REPLAYED - 1] = 0xc3; /* true */
+    buf_append (&request->reply, reply.data, reply.size);
+    if (!request->reply.failed)
+        request->reply.data[replayed.data - reply.data] = 0xc3; /* true */
     return 0;
 }
 

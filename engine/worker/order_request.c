@@ -415,15 +415,16 @@ order_want (struct executor *executor, struct request *request)
 {
     struct order_request *data = request->data;
     struct unit *unit = &executor->unit;
+    bool spends = data->order.claim_count > 0 || data->original_count > 0;
 
-    if (data->order.has_partner && unit_want_member (unit, data->order.partner_id) < 0)
+    if (data->order.has_partner && unit_want_member (unit, data->order.partner_id, spends) < 0)
         return -1;
     for (uint32_t i = 0; i < data->presented_count; i++)
         if (data->presented_ids[i] != 0 && unit_want_card (unit, data->presented_ids[i]) < 0)
             return -1;
     for (uint32_t i = 0; i < data->original_count; i++) {
         const struct original_place *original = &data->originals[i];
-        if (original->has_partner && unit_want_member (unit, original->partner_id) < 0)
+        if (original->has_partner && unit_want_member (unit, original->partner_id, true) < 0)
             return -1;
         for (uint32_t j = 0; j < original->card_count; j++)
             if (unit_want_card (unit, original->cards[j]) < 0)
