@@ -1,7 +1,7 @@
 /* discount.c - what a discount takes off, from which lines, and for how many points (rules 9 to 12). */
 #include "domain/filter.h"
 #include "domain/sort.h"
-#include "domain/work.h"
+#include "domain/tax.h"
 
 bool
 discount_is_order_wide (const struct reward *reward)

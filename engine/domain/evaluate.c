@@ -1,5 +1,5 @@
 /* evaluate.c - the evaluation of an order, from its request to its answer. */
-#include "domain/work.h"
+#include "domain/tax.h"
 
 const char *const LAYER_NAMES[] = { "price", "free", "discount", "payment" };
 const char *const WARNING_NAMES[] = { "unknown_product", "unknown_partner", "difference" };

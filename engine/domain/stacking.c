@@ -1,11 +1,15 @@
 /* stacking.c - the order in which rewards apply, which of them stay, and asking each again at the end (rules 24 and 25).
  *
- * A pass works the whole order: layer by layer (in this version there is one, the discounts), entry
- * by entry as they were sorted. An entry that gives nothing where it stands is passed over. Two things
- * refuse an entry for good, and the order is then worked again without it: it was chosen from a group and then gave
- * nothing, or, all discounts known, its program no longer holds or its points do not suffice. So there are at most as
- * many passes as entries, and one more. */
+ * A pass works the whole order: layer by layer (in this version there is one, the discounts), entry by entry
+ * as they were sorted. An entry that gives nothing where it stands is passed over. One that was chosen
+ * from a group and then gives nothing is refused, and the order worked again, so that its group is measured without
+ * it. When all discounts are known, each is asked whether its program still holds and its points suffice: the last
+ * that does not is refused for good, and the order is worked again from the start without it. */
 #include "domain/work.h"
+
+/* From so many passes on, what was refused stays refused, so that even a catalog of programs that all undo one
+ * another needs no more passes than it has rewards. */
+enum { FRESH_PASSES_MAX = 32 };
 
 /* What a pass changes, to go back to: where a program's several rewards are measured together. */
 struct snapshot {
@@ -63,7 +67,7 @@ begin_pass (struct work *work)
         struct entry *entry = &work->entries[e];
         entry->won = entry->group_decided = entry->order_wide_decided = false;
         entry->discount = -1;
-        if (!entry->is_out) {
+        if (entry->out == PLAYS) {
             entry->beaten_by = -1;
             entry->reason = REASON_NONE;
         }
@@ -73,7 +77,7 @@ begin_pass (struct work *work)
 static bool
 is_playing (const struct entry *entry)
 {
-    return !entry->is_out && entry->beaten_by < 0;
+    return entry->out == PLAYS && entry->beaten_by < 0;
 }
 
 static void
@@ -144,7 +148,7 @@ decide_exclusive (struct work *work)
     for (uint32_t e = 0; e < work->entry_count; e++) {
         struct entry *entry = &work->entries[e];
         int64_t saving;
-        if (entry->program->stacking != STACK_EXCLUSIVE || entry->is_out || entry->program == asked)
+        if (entry->program->stacking != STACK_EXCLUSIVE || entry->out != PLAYS || entry->program == asked)
             continue;
         asked = entry->program;
         if (program_saving (work, entry->program, &saving) < 0)
@@ -252,8 +256,8 @@ work_once (struct work *work, bool *again)
         if (is_playing (entry) && discount_apply (work, e) < 0)
             return -1;
         /* Chosen from one group, but beaten in another or left with nothing: those it beat have to be asked again. */
-        if (entry->won && entry->discount < 0 && !entry->is_out) {
-            entry->is_out = true;
+        if (entry->won && entry->discount < 0 && entry->out == PLAYS) {
+            entry->out = OUT_OF_GROUP;
             return 0;
         }
     }
@@ -300,7 +304,8 @@ ask_again (struct work *work, bool *again)
         int64_t available = purse_available (work, entry), spent = work->purses[entry->purse].spent;
         if (spent <= available)
             continue;
-        entry->is_out = *again = true;
+        *again = true;
+        entry->out = OUT_FOR_GOOD;
         entry->reason = REASON_NOT_ENOUGH_POINTS;
         entry->needed = entry->cost;
         entry->had = available - (spent - entry->cost) > 0 ? available - (spent - entry->cost) : 0;
@@ -327,11 +332,16 @@ stacking_run (struct work *work)
         work->remainders == NULL)
         return work_exhausted (work);
     bool again = true;
-    while (again) {
+    for (unsigned pass = 0; again; pass++) {
         if (work_once (work, &again) < 0)
             return -1;
-        if (!again && ask_again (work, &again) < 0)
+        if (again)
+            continue;
+        if (ask_again (work, &again) < 0)
             return -1;
+        for (uint32_t e = 0; e < work->entry_count && again && pass < FRESH_PASSES_MAX; e++)
+            if (work->entries[e].out == OUT_OF_GROUP)
+                work->entries[e].out = PLAYS;
     }
     for (uint32_t d = 0; d < work->applied_count; d++)
         work->applied[d].discount.points_cost = work->entries[work->applied[d].entry].cost;

@@ -5,13 +5,9 @@
  * extra comes from fixed taxes that affect it. U is what makes the price together with the included taxes:
  * U = (price − included fixed taxes − included extras) / (1 + included factors). Included taxes
  * are taken of that exact U; taxes on top are taken of what was rounded so far, as Odoo's tills do. */
-#include "domain/work.h"
+#include "domain/tax.h"
 
 #define RATE_MAX (10 * PERCENT_ONE) /* 1,000 % */
-
-/* Rounding a sum of fine units for the order: the few 10^-12 that each of up to 1,000 lines was rounded by must not turn
- * an exact half into less than a half. */
-#define FINE_TOLERANCE 10000
 
 int
 work_exhausted (struct work *work)
@@ -46,21 +42,6 @@ work_grow (struct work *work, void *array, uint32_t count, uint32_t *capacity, s
         memcpy (grown, array, count * size);
     *capacity = larger;
     return grown;
-}
-
-static int128
-clamp (int128 value, int128 low, int128 high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
-/* a × b / divisor in fine units, without leaving 128 bits: a × b fits, times `fine` might not. */
-static int128
-scaled (int128 product, int128 divisor, int64_t fine)
-{
-    if (fine == 1)
-        return div_round (product, divisor);
-    return product / divisor * fine + div_round (product % divisor * fine, divisor);
 }
 
 /* The percent taxes of a line, in order. */
@@ -184,7 +165,7 @@ line_price (struct work *work, uint32_t index)
     if (price > AMOUNT_MAX || price < -AMOUNT_MAX)
         return work_refuse_line (work, index, "", "the amount is out of range");
     line->price = (int64_t)price;
-    line->negative = line->order->qty_micro < 0 || line->price < 0;
+    line->negative = line->price < 0 || (line->price == 0 && line->order->qty_micro < 0);
     return 0;
 }
 
@@ -248,7 +229,7 @@ line_taxes (const struct work *work, const struct work_line *line, int128 *fine)
             if (!tax->included)
                 continue;
             if (included_extra == 0 && extra[j] == 0) {
-                fine[j] = scaled (product, divisor, work->fine);
+                fine[j] = tax_scaled (product, divisor, work->fine);
             } else {
                 int128 net = (int128)line->price * FACTOR_ONE - included_extra;
                 if (__builtin_mul_overflow (net, (int128)group->factors[k - 1], &product))
@@ -322,70 +303,6 @@ line_covered (struct work *work, struct work_line *line)
         line->discountable = 0;
 }
 
-/* A sum of fine units in minor units, halves away from zero. */
-static int64_t
-fine_round (const struct work *work, int128 value)
-{
-    if (work->fine == 1)
-        return (int64_t)value;
-    int128 half = work->fine / 2 - FINE_TOLERANCE;
-    int128 size = value < 0 ? -value : value;
-    int64_t rounded = (int64_t)(size / work->fine + (size % work->fine >= half));
-    return value < 0 ? -rounded : rounded;
-}
-
-/* Each of the order's taxes is rounded once, for the order: going from line to line, a line's share is what the rounded
- * sum grows by. A line never gets more (of included taxes; after discounts: of any) than it is worth;
- * what does not fit goes to the next. `first`: before discounts. */
-struct settling {
-    int128 *sum;
-    int64_t *given;
-};
-
-static int64_t
-settle_place (struct settling *settling, const struct work *work, const struct work_line *line, uint32_t tax,
-              int128 fine, int64_t *room)
-{
-    settling->sum[tax] += fine;
-    int64_t cents = fine_round (work, settling->sum[tax]) - settling->given[tax];
-    cents = line->negative ? (int64_t)clamp (cents, -*room, 0) : (int64_t)clamp (cents, 0, *room);
-    *room -= cents < 0 ? -cents : cents;
-    settling->given[tax] += cents;
-    return cents;
-}
-
-static int
-settle (struct work *work, const int128 *fine, bool first, int64_t *cents)
-{
-    struct settling settling = { arena_array_of (work->arena, work->tax_count, int128),
-                                 arena_array_of (work->arena, work->tax_count, int64_t) };
-    if (settling.sum == NULL || settling.given == NULL)
-        return work_exhausted (work);
-    /* The second round gives what did not fit on the last lines to earlier ones. */
-    for (int round = 0; round < 2; round++)
-        for (uint32_t i = 0; i < work->line_count; i++) {
-            const struct work_line *line = &work->lines[i];
-            if (line->order->is_covered_return)
-                continue;
-            int64_t worth = first ? line->price : work->left[i];
-            int64_t room = worth < 0 ? -worth : worth, unbounded = INT64_MAX;
-            for (uint32_t j = 0; round == 1 && j < line->tax_count; j++)
-                if (first ? line->order->taxes[j].included : line->order->taxes[j].type == TAX_PERCENT)
-                    room -= cents[line->tax_first + j] < 0 ? -cents[line->tax_first + j] : cents[line->tax_first + j];
-            for (uint32_t j = 0; j < line->tax_count; j++) {
-                uint32_t place = line->tax_first + j;
-                const struct tax *tax = &line->order->taxes[j];
-                if (!first && tax->type == TAX_FIXED)
-                    continue;
-                bool bounded = first ? tax->included && tax->type == TAX_PERCENT : true;
-                int64_t given = settle_place (&settling, work, line, work->slot_tax[place],
-                                              round == 0 ? fine[place] : 0, bounded ? &room : &unbounded);
-                cents[place] = round == 0 ? given : cents[place] + given;
-            }
-        }
-    return 0;
-}
-
 static int
 line_totals (struct work *work, uint32_t index)
 {
@@ -404,9 +321,9 @@ line_totals (struct work *work, uint32_t index)
     line->total = line->price + on_top;
     if (line->total > AMOUNT_MAX || line->total < -AMOUNT_MAX)
         return work_refuse_line (work, index, "", "the amount is out of range");
-    /* A fixed tax may be more than the whole price: then there is nothing to take off. */
+    /* Lines worth zero are not discounted; nor where fixed taxes are more than the whole price. */
     line->discountable = line->total - fixed;
-    if (line->negative ? line->discountable > 0 : line->discountable < 0)
+    if (line->price == 0 || (line->negative ? line->discountable > 0 : line->discountable < 0))
         line->discountable = 0;
     return 0;
 }
@@ -462,158 +379,10 @@ tax_prepare (struct work *work)
         for (uint32_t j = 0; j < line->tax_count && work->fine == 1; j++)
             work->first_taxes[line->tax_first + j] = (int64_t)work->first_fine[line->tax_first + j];
     }
-    if (work->fine != 1 && settle (work, work->first_fine, true, work->first_taxes) < 0)
+    if (work->fine != 1 && tax_round_for_order (work, work->first_fine, NULL, work->first_taxes) < 0)
         return -1;
     for (uint32_t i = 0; i < work->line_count; i++)
         if (!work->lines[i].order->is_covered_return && line_totals (work, i) < 0)
             return -1;
     return 0;
-}
-
-/* What of each of the group's taxes goes with `part` of its money. */
-static void
-group_targets (const struct work *work, const struct tax_group *group, const uint32_t *members, uint32_t member_count,
-               int64_t part, bool whole, int128 *targets)
-{
-    int128 left[TAXES_PER_LINE_MAX] = { 0 }, rest_worth = -(int128)part * work->fine, rest_tax = 0;
-    for (uint32_t m = 0; m < member_count; m++) {
-        const struct work_line *line = &work->lines[members[m]];
-        rest_worth += (int128)work->left[members[m]] * work->fine;
-        for (uint32_t k = 0; k < group->count; k++)
-            if (line->percent_at[k] != TAX_NONE)
-                left[k] += work->taxes[line->tax_first + line->percent_at[k]];
-    }
-    for (uint32_t k = 0; k < group->count; k++) {
-        left[k] = left[k] < 0 ? 0 : left[k];
-        targets[k] = left[k];
-        if (!whole)
-            targets[k] =
-                clamp (scaled ((int128)group->factors[k] * part, (int128)FACTOR_ONE + group->factor_sum, work->fine), 0,
-                       left[k]);
-        rest_tax += left[k] - targets[k];
-    }
-    /* Never so little that the rest would be worth less than its tax. */
-    for (uint32_t k = 0; k < group->count && rest_tax > rest_worth; k++) {
-        int128 more = clamp (rest_tax - rest_worth, 0, left[k] - targets[k]);
-        targets[k] += more;
-        rest_tax -= more;
-    }
-}
-
-/* total × reached / whole, rounded, without leaving 128 bits. */
-static int128
-proportion (int128 total, int64_t reached, int64_t whole)
-{
-    return total / whole * reached + div_round (total % whole * reached, whole);
-}
-
-void
-tax_take (struct work *work, const struct tax_group *group, const uint32_t *members, uint32_t member_count,
-          const int64_t *shares, int64_t part, bool whole, int128 *taken)
-{
-    int128 targets[TAXES_PER_LINE_MAX], given[TAXES_PER_LINE_MAX] = { 0 };
-    int64_t reached = 0;
-    if (group->count == 0)
-        return;
-    group_targets (work, group, members, member_count, part, whole, targets);
-    /* Over the lines as their shares add up, so that the parts sum to the target; two more rounds
-     * move what a line's own bounds did not let it have. */
-    for (int round = 0; round < 3; round++) {
-        bool done = round > 0;
-        for (uint32_t k = 0; k < group->count && done; k++)
-            done = given[k] == targets[k];
-        if (done)
-            break;
-        reached = 0;
-        for (uint32_t m = 0; m < member_count; m++) {
-            const struct work_line *line = &work->lines[members[m]];
-            if (shares[m] == 0)
-                continue;
-            reached += shares[m];
-            /* What the rest of the line is worth, less the taxes that stay on it. */
-            int128 slack = (int128)(work->left[members[m]] - shares[m]) * work->fine;
-            for (uint32_t k = 0; k < group->count; k++)
-                slack -= line->percent_at[k] == TAX_NONE ? 0 : work->taxes[line->tax_first + line->percent_at[k]];
-            for (uint32_t k = 0; k < group->count; k++) {
-                if (line->percent_at[k] == TAX_NONE)
-                    continue;
-                uint32_t place = line->tax_first + line->percent_at[k];
-                int128 *left = &work->taxes[place];
-                int128 want = (round == 0 ? proportion (targets[k], reached, part) : targets[k]) - given[k];
-                /* In a later round a line may give some of what it took back, if it is worth its tax. */
-                int128 least = round == 0 ? 0 : clamp (*left - work->first_fine[place], slack < 0 ? 0 : -slack, 0);
-                want = *left <= 0 ? 0 : clamp (want, least, *left);
-                *left -= want;
-                slack += want;
-                given[k] += want;
-                taken[work->slot_tax[place]] += want;
-            }
-            for (uint32_t k = 0; k < group->count && slack < 0; k++) {
-                if (line->percent_at[k] == TAX_NONE)
-                    continue;
-                uint32_t place = line->tax_first + line->percent_at[k];
-                int128 more = clamp (-slack, 0, work->taxes[place] < 0 ? 0 : work->taxes[place]);
-                work->taxes[place] -= more;
-                slack += more;
-                given[k] += more;
-                taken[work->slot_tax[place]] += more;
-            }
-        }
-    }
-}
-
-/* The taxes of each discount: where they are rounded once for the order, what the rounded sum falls by; the
- * last discount that has a tax takes what the bounds of lines left over. */
-static int
-settle_discounts (struct work *work, const int64_t *cents)
-{
-    int128 *sum = arena_array_of (work->arena, work->tax_count, int128);
-    int64_t *owed = arena_array_of (work->arena, work->tax_count, int64_t);
-    uint32_t *last = arena_array_of (work->arena, work->tax_count, uint32_t);
-    if (sum == NULL || owed == NULL || last == NULL)
-        return work_exhausted (work);
-    for (uint32_t i = 0; i < work->line_count; i++)
-        for (uint32_t j = 0; j < work->lines[i].tax_count; j++) {
-            uint32_t place = work->lines[i].tax_first + j;
-            sum[work->slot_tax[place]] += work->first_fine[place];
-            owed[work->slot_tax[place]] += work->first_taxes[place] - cents[place];
-        }
-    for (uint32_t d = 0; d < work->applied_count; d++)
-        for (uint32_t k = 0; k < work->tax_count; k++)
-            if (work->applied[d].taken[k] != 0)
-                last[k] = d;
-    for (uint32_t d = 0; d < work->applied_count; d++) {
-        struct applied *applied = &work->applied[d];
-        struct tax_amount *taxes = arena_array_of (work->arena, work->tax_count, struct tax_amount);
-        if (taxes == NULL)
-            return work_exhausted (work);
-        applied->discount.untaxed_minor = applied->discount.amount_minor;
-        for (uint32_t k = 0; k < work->tax_count; k++) {
-            if (applied->taken[k] == 0)
-                continue;
-            int64_t amount = fine_round (work, sum[k]) - fine_round (work, sum[k] - applied->taken[k]);
-            sum[k] -= applied->taken[k];
-            if (last[k] == d)
-                amount = owed[k];
-            owed[k] -= amount;
-            applied->discount.untaxed_minor -= amount;
-            taxes[applied->discount.tax_count++] = (struct tax_amount){ work->tax_ids[k], amount };
-        }
-        applied->discount.taxes = taxes;
-    }
-    return 0;
-}
-
-int
-tax_settle (struct work *work, int64_t *cents)
-{
-    memcpy (cents, work->first_taxes, work->slot_count * sizeof *cents);
-    if (work->applied_count == 0)
-        return 0;
-    if (work->fine == 1)
-        for (uint32_t place = 0; place < work->slot_count; place++)
-            cents[place] = (int64_t)work->taxes[place];
-    else if (settle (work, work->taxes, false, cents) < 0)
-        return -1;
-    return settle_discounts (work, cents);
 }

@@ -1,7 +1,7 @@
 /* work.h - an order while it is being evaluated. Shared by the files of the evaluation, and by nobody else.
  *
  * evaluate.c  begins and ends: checks the order, runs the steps, writes the answer
- * tax.c       what lines cost and what tax is in it, also of a part that is taken off
+ * tax.c       what lines cost and what tax is in it; tax_take.c, of a part that is taken off; tax_settle.c, rounded
  * match.c     which programs take part, which rules hold, how many points they give
  * claims.c    which rewards are asked for, by claims and by programs that apply by themselves
  * discount.c  what a reward takes off, and from which lines
@@ -37,7 +37,7 @@ struct work_line {
     uint32_t group;
     uint32_t tax_first, tax_count;          /* its places in the arrays of taxes */
     uint8_t percent_at[TAXES_PER_LINE_MAX]; /* which of them is the group's k-th; TAX_NONE */
-    bool negative;                          /* given back, or a price below 0 */
+    bool negative;                          /* worth less than nothing: given back, or a price below 0 */
     int64_t price;                          /* price × quantity less its own percent, with the taxes in it */
     int64_t total, untaxed;
     int64_t discountable;                   /* total less fixed taxes; negative on negative lines */
@@ -87,7 +87,7 @@ struct entry {
     int32_t claim;            /* -1: by itself */
     int64_t points_limit;     /* the claim's; 0: none */
     int rank;                 /* within a priority: automatic specific, automatic order-wide, claims */
-    bool is_out;              /* refused for good: the order is worked again without it */
+    enum { PLAYS, OUT_OF_GROUP, OUT_FOR_GOOD } out; /* refused, and the order worked again: see stacking.c */
     /* Of the pass that is running; what is out keeps them. */
     bool won;                 /* chosen over others of its group */
     bool group_decided, order_wide_decided;
@@ -157,18 +157,6 @@ int work_exhausted (struct work *work);
 int work_refuse_line (struct work *work, uint32_t line, const char *field, const char *why);
 /* Room for one more in an array that doubles; NULL when the arena is exhausted. */
 void *work_grow (struct work *work, void *array, uint32_t count, uint32_t *capacity, size_t size);
-
-/* tax.c */
-
-/* Lines' money and taxes into `work`; -1 with err. */
-int tax_prepare (struct work *work);
-/* Takes the taxes out of a group's lines that belong to `part` of their money; `shares` is what each member
- * loses, `left` is not yet lowered. Adds what is taken to `taken`. `whole`: the part is all that is left of the group. */
-void tax_take (struct work *work, const struct tax_group *group, const uint32_t *members, uint32_t member_count,
-               const int64_t *shares, int64_t part, bool whole, int128 *taken);
-/* Fine taxes in minor units: those of the lines after discounts into `cents` (one per place), and each
- * discount's own into its `taxes`. -1 when the arena is exhausted. */
-int tax_settle (struct work *work, int64_t *cents);
 
 /* match.c */
 

@@ -1,5 +1,5 @@
 /* domain_discount_test.c - what rewards take off, and how it is split (rules 9 to 12, 26). */
-#include "unit/domain_cart.h"
+#include "support/domain_cart.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
