@@ -80,14 +80,14 @@ def run(command, timeout, env=None):
         raise
 
 
-def build(kind):
-    """Builds one of BUILDS; returns its folder. A build that fails ends everything."""
+def build(kind, *targets):
+    """Builds one of BUILDS, or some targets of it; returns its folder. A build that fails ends everything."""
     name, options = BUILDS[kind]
     folder = ROOT / name
     start = time.monotonic()
     for command in (
         ["cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *options],
-        ["ninja", "-C", str(folder)],
+        ["ninja", "-C", str(folder), *targets],
     ):
         code, output = run(command, 3600)
         if code != 0:
@@ -174,18 +174,27 @@ def run_suite(results, parts, kind, times):
 
 
 def run_fuzzer(program, seconds):
-    corpus = ROOT / "test" / "fuzz" / "corpus" / program.name.removeprefix("fuzz-")
+    """One fuzzer for so long, from its corpus; what it finds anew is thrown away, but for inputs that break it."""
+    corpus = ROOT / "test" / "fuzz" / "corpus" / program.name
+    dictionary = corpus.with_name(program.name + ".dict")
     with tempfile.TemporaryDirectory() as scratch:
         command = [str(program), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
-                   f"-artifact_prefix={ROOT}/build-fuzz/", scratch]  # fmt: skip
+                   f"-artifact_prefix={program.parent.parent}/", scratch]  # fmt: skip
+        if dictionary.is_file():
+            command.insert(1, f"-dict={dictionary}")
+        if corpus.is_dir():
+            command.append(str(corpus))
         start = time.monotonic()
-        code, output = run(command + ([str(corpus)] if corpus.is_dir() else []), seconds + 300, sanitizer_environment())
+        code, output = run(command, seconds + 300, sanitizer_environment())
         return program.name, code, output, time.monotonic() - start
 
 
 def run_fuzz(results, seconds):
-    folder = build("fuzz")
-    programs = sorted((folder / "bin").glob("fuzz-*"))
+    names = sorted(path.stem.replace("_", "-") for path in (ROOT / "test" / "fuzz").glob("fuzz_*.c"))
+    if not names:
+        return
+    folder = build("fuzz", *names)
+    programs = [folder / "bin" / name for name in names]
     with concurrent.futures.ThreadPoolExecutor(TWO) as pool:
         for name, code, output, took in pool.map(lambda program: run_fuzzer(program, seconds), programs):
             results.add(name, int(code == 0), int(code != 0), (), took, output)
