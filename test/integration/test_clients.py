@@ -2,12 +2,14 @@
 
 import random
 import socket
+import textwrap
 import threading
 import time
 
 import pytest
 from client_faces import FACES, skip_where_not_loadable
 from fake_broker import FakeBroker, failure, ok
+from harness import ROOT
 
 PARTNER_42 = 18391255480883862255  # its affinity, as in test/vectors/affinity.json
 
@@ -289,6 +291,18 @@ def test_a_body_that_is_too_large(broker, connect):
 def test_a_key_that_cannot_be(broker, connect, key):
     assert raised(connect(broker.endpoint), "card.create", {}, key=key).code == "invalid_request"
     assert not broker.requests
+
+
+def test_the_example_of_the_protocols_page(capsys):
+    """The client in twenty lines works as it stands there."""
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    block = page.split("## A client in twenty lines")[1].split("\n\n    ", 1)[1].split("\n\nWhat it lacks")[0]
+    code = textwrap.dedent("    " + block)
+    with FakeBroker() as fake:
+        exec(code.replace("tcp://127.0.0.1:7600", fake.endpoint), {})
+        assert [request.method for request in fake.requests] == ["card.create", "order.process"]
+        assert len(fake.requests[0].key) == 36 and fake.requests[1].key is None
+    assert capsys.readouterr().out.count("'ok': True") == 2
 
 
 def test_endpoints_without_a_transport(face):
