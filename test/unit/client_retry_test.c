@@ -1,6 +1,7 @@
 /* client_retry_test.c - what the C client does when answers do not come, or say: later. */
 #include "client_router.h"
 #include "loyalty/body.h"
+#include "base/clock.h"
 #include "loyalty/value.h"
 
 #include <criterion/criterion.h>
@@ -189,6 +190,28 @@ Test (retry, no_answer_at_all)
     cr_expect (strstr (error.message, "no answer") != NULL, "%s", error.message);
 }
 
+Test (retry, silence_is_remembered_when_a_later_attempt_is_answered)
+{
+    submit ("order.process", 600);
+    take (); /* not answered: it may have been done */
+    take ();
+    router_error (&router, &taken, "busy", 10000);
+    cr_expect (expect_failure (LOYALTY_BUSY).outcome_unknown, "busy speaks of the second attempt only");
+}
+
+Test (retry, each_silence_is_waited_out_longer)
+{
+    int64_t at_ms[3];
+    submit ("order.process", 0);
+    for (int i = 0; i < 3; i++) {
+        take ();
+        at_ms[i] = clock_monotonic_ms ();
+    }
+    router_ok (&router, &taken, 1);
+    cr_expect_geq (at_ms[1] - at_ms[0], 90);
+    cr_expect_geq (at_ms[2] - at_ms[1], 190, "%lld ms", (long long)(at_ms[2] - at_ms[1]));
+}
+
 Test (retry, nobody_there)
 {
     router_close (&router);
@@ -282,6 +305,25 @@ Test (retry, forgotten)
     struct loyalty_reply reply;
     cr_expect_eq (loyalty_next (client, 100, &reply), 0);
     cr_expect_eq (stats ().late, 1);
+}
+
+/* Requests take each other's places in the client's table: 8 may be in flight, so that of 20 some take the first's. */
+Test (retry, a_late_answer_is_not_taken_for_the_request_in_its_place)
+{
+    struct taken first;
+    uint64_t forgotten = submit ("order.get", 0);
+    take ();
+    first = taken;
+    first.header.id = forgotten;
+    cr_assert_eq (loyalty_forget (client, forgotten), 0);
+    for (int i = 0; i < 20; i++) {
+        uint64_t handle = submit ("order.get", 0);
+        take ();
+        router_ok (&router, &first, -1);
+        router_ok (&router, &taken, i);
+        expect_number (handle, i);
+    }
+    cr_expect_eq (stats ().late, 20);
 }
 
 Test (retry, more_than_may_be_in_flight)
