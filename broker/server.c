@@ -17,6 +17,7 @@ enum {
     MESSAGES_PER_WAKE = 256, /* taken from one port before the other port and the clock are looked at again */
     HELD_SPARE_MAX = 4096,
     ROUTING_ID_BYTES = 5,
+    WARN_EVERY_US = 1000000,
 };
 
 /* The two frames of a client's message while the core holds it. */
@@ -34,6 +35,7 @@ struct server {
     struct held_frames *spare;
     unsigned spare_count;
     bool is_stopping;
+    int64_t warned_us; /* when a worker with a routing id of its own was last spoken of */
     char client_endpoint[SOCKET_ENDPOINT_MAX], worker_endpoint[SOCKET_ENDPOINT_MAX];
 };
 
@@ -232,10 +234,13 @@ worker_message (struct server *server, struct frames *frames)
         .payload = frame_bytes (frames, 2),
         .passed = frames->count > 2 ? &frames->at[2] : NULL,
     };
-    if (peer_of (frame_bytes (frames, 0), &message.peer))
-        core_worker_message (server->core, clock_monotonic_us (), &message);
-    else
+    int64_t now_us = clock_monotonic_us ();
+    if (peer_of (frame_bytes (frames, 0), &message.peer)) {
+        core_worker_message (server->core, now_us, &message);
+    } else if (now_us - server->warned_us > WARN_EVERY_US) {
+        server->warned_us = now_us;
         log_warning ("a worker with a routing id of its own is ignored: it must not set ZMQ_ROUTING_ID");
+    }
 }
 
 /* Takes what one port has, up to a bound. */

@@ -210,8 +210,10 @@ on_unreadable (struct core *core, uint64_t peer, const struct error *failure)
     bool is_version = failure->detail_count > 0 && strcmp (failure->details[0].name, "version") == 0;
     struct worker *worker = worker_by_peer (core, peer);
     core->counters.malformed++;
-    core_event (core, LOG_WARNING, "a message of worker %s cannot be read: %s",
-                worker != NULL ? worker->name : "without session", failure->message);
+    /* Who has no session could fill the log with warnings; a session ends by it, and so is spoken of once. */
+    core_event (core, worker != NULL ? LOG_WARNING : LOG_DEBUG, "a message of %s%s cannot be read: %s",
+                worker != NULL ? "worker " : "a worker without session", worker != NULL ? worker->name : "",
+                failure->message);
     if (worker != NULL)
         worker_end (core, worker, "it sent what cannot be read");
     send_reset (core, peer, 0, is_version ? RESET_VERSION : RESET_MALFORMED);

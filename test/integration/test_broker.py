@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ import msgpack
 import pytest
 import zmq
 
-from harness import COMPLAINT, environment, program, wait_until
+from harness import COMPLAINT, ROOT, environment, program, wait_until
 
 HELLO, REPLY, GRANT, BEAT, DRAIN, GOODBYE = 1, 2, 3, 4, 5, 6
 WELCOME, DISPATCH, BROKER_BEAT, RESET = 17, 18, 19, 20
@@ -370,6 +371,25 @@ def test_another_version_of_the_worker_protocol_is_told():
         worker.send(msgpack.packb([2, HELLO, 5, 10, "from the future"]))
         assert worker.poll(WAIT_S * 1000)
         assert msgpack.unpackb(worker.recv()) == [VERSION, RESET, 0, 5]
+
+
+def test_the_example_of_the_documentation_is_a_worker():
+    page = (ROOT / "docs" / "protocol-workers.md").read_text()
+    lines = page[page.index("    import msgpack") :].splitlines()
+    code = "\n".join(line[4:] for line in lines)
+    with Broker(worker_timeout_ms=2500) as broker:
+        code = code.replace("tcp://127.0.0.1:5756", broker.worker_endpoint)
+        worker = subprocess.Popen([sys.executable, "-c", code])
+        try:
+            client = Client(broker)
+            for _ in range(40):
+                assert client.call()["result"] == {"method": "order.quote"}
+            time.sleep(3)  # longer than the silence that is allowed
+            assert client.stats()["counters"]["workers_left"] == 0
+            assert client.call()["ok"]
+        finally:
+            worker.kill()
+            worker.wait()
 
 
 # --- bounds and deadlines ---
