@@ -102,12 +102,13 @@ wait_socket (struct pg *pg, short events, int64_t deadline_us)
 static int
 connect_start (struct pg *pg, struct error *err)
 {
-    char settings[320], line[160];
+    char settings[400], line[160];
     /* Generic plans: the statements take arrays, whose sizes a plan should not depend on. And plans by index alone: a plan
      * that was made while a table was empty, and stays until it is analyzed, must not be a scan of it. */
     snprintf (settings, sizeof settings,
               "-c lock_timeout=%d -c idle_in_transaction_session_timeout=%d -c plan_cache_mode=force_generic_plan -c jit=off "
-              "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c default_transaction_read_only=%s",
+              "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off "
+              "-c default_transaction_read_only=%s",
               pg->options.lock_timeout_ms, pg->options.idle_in_transaction_timeout_ms,
               pg->options.read_only ? "on" : "off");
     const char *keywords[] = { "dbname", "application_name", "options", "client_encoding", NULL };

@@ -1,5 +1,10 @@
 /* statements.h - every SQL statement that the workers run, once: X (identifier, text). All are prepared when
- * a connection opens. Those of the batch name one bucket ($1) and take arrays; DESIGN section 5 gives their order. */
+ * a connection opens. Those of the batch name one bucket ($1) and take arrays; DESIGN section 5 gives their order.
+ *
+ * Rows are found by one probe of their key's index for each element: CROSS JOIN LATERAL (… LIMIT 1), or OFFSET 0, which the planner
+ * does not turn into a join. It plans once, perhaps while a table is empty or a month's partition new, and would take a scan of all
+ * of a bucket for cheaper then (docs/decisions/007-plans-that-cannot-go-wrong.md). Rows that are updated are locked by the
+ * transaction already, so that their ctid stays what it was. */
 #ifndef STORE_STATEMENTS_H
 #define STORE_STATEMENTS_H
 
@@ -29,45 +34,55 @@
        "FROM unnest($2::int2[], $3::text[], $4::int2[], $5::bytea[], $6::int2[], $7::int8[]) "                 \
        "AS t(scope, key, method, hash, member_bucket, order_ref) ON CONFLICT DO NOTHING RETURNING scope, key") \
     X (KEYS_READ,                                                                                              \
-       "SELECT k.scope, k.key, k.method, k.body_hash, k.member_bucket, k.order_ref, k.recorded_at, k.reply "   \
-       "FROM unnest($2::int2[], $3::text[]) AS t(scope, key) "                                                 \
-       "JOIN request_keys k ON k.bucket = $1::int2 AND k.scope = t.scope AND k.key = t.key")                   \
+       "SELECT k.* FROM unnest($2::int2[], $3::text[]) AS t(scope, key) CROSS JOIN LATERAL ("                  \
+       "SELECT r.scope, r.key, r.method, r.body_hash, r.member_bucket, r.order_ref, r.recorded_at, r.reply "   \
+       "FROM request_keys r WHERE r.bucket = $1::int2 AND r.scope = t.scope AND r.key = t.key LIMIT 1) k")     \
     X (KEYS_DELETE,                                                                                            \
-       "DELETE FROM request_keys k USING unnest($2::int2[], $3::text[]) AS t(scope, key) "                     \
-       "WHERE k.bucket = $1::int2 AND k.scope = t.scope AND k.key = t.key")                                    \
+       "DELETE FROM request_keys k USING (SELECT r.ctid AS place FROM unnest($2::int2[], $3::text[]) AS t(scope, key) "\
+       "CROSS JOIN LATERAL (SELECT ctid FROM request_keys r WHERE r.bucket = $1::int2 AND r.scope = t.scope AND r.key = t.key LIMIT 1) r) s "\
+       "WHERE k.ctid = s.place")                                                                               \
     X (KEYS_REPLY,                                                                                             \
-       "UPDATE request_keys k SET reply = t.reply, order_ref = 0 FROM unnest($2::int2[], $3::text[], $4::bytea[]) AS t(scope, key, reply) " \
-       "WHERE k.bucket = $1::int2 AND k.scope = t.scope AND k.key = t.key")                                    \
+       "UPDATE request_keys k SET reply = s.reply, order_ref = 0 FROM (SELECT t.reply, r.ctid AS place "       \
+       "FROM unnest($2::int2[], $3::text[], $4::bytea[]) AS t(scope, key, reply) CROSS JOIN LATERAL ("         \
+       "SELECT ctid FROM request_keys r WHERE r.bucket = $1::int2 AND r.scope = t.scope AND r.key = t.key LIMIT 1) r) s "\
+       "WHERE k.ctid = s.place")                                                                               \
     X (CODES_CLAIM,                                                                                            \
        "INSERT INTO card_codes (bucket, code, card_id) SELECT $1::int2, t.code, t.card_id "                    \
        "FROM unnest($2::text[], $3::int8[]) AS t(code, card_id) ON CONFLICT DO NOTHING RETURNING code")        \
-    X (CODES_READ, "SELECT code, card_id FROM card_codes WHERE bucket = $1::int2 AND code = ANY ($2::text[])") \
-    X (CODES_DELETE, "DELETE FROM card_codes WHERE bucket = $1::int2 AND code = ANY ($2::text[])")             \
+    X (CODES_READ,                                                                                             \
+       "SELECT c.* FROM unnest($2::text[]) AS t(code) CROSS JOIN LATERAL ("                                    \
+       "SELECT r.code, r.card_id FROM card_codes r WHERE r.bucket = $1::int2 AND r.code = t.code LIMIT 1) c")  \
     /* -------- locks, and what is read under them */                                                          \
     X (MEMBERS_INSERT,                                                                                         \
        "INSERT INTO members (bucket, partner_id) SELECT $1::int2, t.id FROM unnest($2::int8[]) AS t(id) ON CONFLICT DO NOTHING") \
     X (MEMBERS_LOCK,                                                                                           \
-       "SELECT partner_id, order_count, spending, last_order FROM members "                                    \
-       "WHERE bucket = $1::int2 AND partner_id = ANY ($2::int8[]) ORDER BY partner_id FOR NO KEY UPDATE")      \
+       "SELECT m.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT r.partner_id, r.order_count, r.spending, r.last_order "\
+       "FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1 FOR NO KEY UPDATE) m")        \
     X (MEMBERS_READ,                                                                                           \
-       "SELECT partner_id, order_count, spending, last_order FROM members "                                    \
-       "WHERE bucket = $1::int2 AND partner_id = ANY ($2::int8[])")                                            \
+       "SELECT m.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT r.partner_id, r.order_count, r.spending, r.last_order "\
+       "FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) m")                          \
     X (CARDS_LOCK,                                                                                             \
-       "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
-       "WHERE c.bucket = $1::int2 AND c.partner_id = ANY ($2::int8[]) ORDER BY c.card_id FOR NO KEY UPDATE")   \
-    X (CARDS_LOCK_BY_ID,                                                                                       \
-       "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
-       "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) "      \
-       "ORDER BY c.card_id FOR NO KEY UPDATE")                                                                 \
+       "SELECT c.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " CARD_COLUMNS "FROM loyalty_cards c "\
+       "WHERE c.bucket = $1::int2 AND c.partner_id = t.id ORDER BY c.card_id FOR NO KEY UPDATE) c")            \
     X (CARDS_READ,                                                                                             \
-       "SELECT " CARD_COLUMNS "FROM loyalty_cards c "                                                          \
-       "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) ORDER BY c.card_id") \
-    /* The first $4 live lots of each card that may be spent from, in the order in which they are consumed. */  \
-    X (LOTS_READ,                                                                                              \
-       "SELECT " LOT_COLUMNS "FROM loyalty_cards c CROSS JOIN LATERAL (SELECT * FROM point_moves m "           \
-       "WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "                                  \
-       "ORDER BY m.expires, m.gained, m.lot_no LIMIT $4::int4) l "                                             \
-       "WHERE c.bucket = $1::int2 AND (c.partner_id = ANY ($2::int8[]) OR c.card_id = ANY ($3::int8[])) AND c.points > 0") \
+       "SELECT c.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " CARD_COLUMNS "FROM loyalty_cards c "\
+       "WHERE c.bucket = $1::int2 AND c.partner_id = t.id ORDER BY c.card_id OFFSET 0) c")                     \
+    X (CARDS_LOCK_BY_ID,                                                                                       \
+       "SELECT c.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " CARD_COLUMNS "FROM loyalty_cards c "\
+       "WHERE c.bucket = $1::int2 AND c.card_id = t.id LIMIT 1 FOR NO KEY UPDATE) c")                          \
+    X (CARDS_READ_BY_ID,                                                                                       \
+       "SELECT c.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " CARD_COLUMNS "FROM loyalty_cards c "\
+       "WHERE c.bucket = $1::int2 AND c.card_id = t.id LIMIT 1) c")                                            \
+    /* The first $3 live lots of each card that may be spent from, in the order in which they are consumed. */ \
+    X (LOTS_OF_MEMBERS,                                                                                        \
+       "SELECT " LOT_COLUMNS "FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL ("                           \
+       "SELECT card_id FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.partner_id = t.id AND r.points > 0 OFFSET 0) c "\
+       "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "\
+       "ORDER BY m.expires, m.gained, m.lot_no LIMIT $3::int4) l")                                             \
+    X (LOTS_OF_CARDS,                                                                                          \
+       "SELECT " LOT_COLUMNS "FROM unnest($2::int8[]) AS c(card_id) "                                          \
+       "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "\
+       "ORDER BY m.expires, m.gained, m.lot_no LIMIT $3::int4) l")                                             \
     X (LOTS_MORE,                                                                                              \
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.state = 1 " \
        "AND (l.expires, l.gained, l.lot_no) > ($3::timestamptz, $4::timestamptz, $5::int4) "                   \
@@ -79,11 +94,12 @@
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.lot_no = $3::int4") \
     X (ORDERS_READ,                                                                                            \
        "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
-       "JOIN orders o ON o.bucket = $1::int2 AND o.order_ref = t.order_ref AND o.recorded_at = t.recorded_at") \
+       "CROSS JOIN LATERAL (SELECT * FROM orders r WHERE r.bucket = $1::int2 AND r.order_ref = t.order_ref "   \
+       "AND r.recorded_at = t.recorded_at LIMIT 1) o")                                                         \
     X (ORDERS_LOCK,                                                                                            \
        "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
-       "JOIN orders o ON o.bucket = $1::int2 AND o.order_ref = t.order_ref AND o.recorded_at = t.recorded_at " \
-       "ORDER BY o.order_ref FOR NO KEY UPDATE OF o")                                                          \
+       "CROSS JOIN LATERAL (SELECT * FROM orders r WHERE r.bucket = $1::int2 AND r.order_ref = t.order_ref "   \
+       "AND r.recorded_at = t.recorded_at LIMIT 1 FOR NO KEY UPDATE) o")                                       \
     X (REFUNDS_READ,                                                                                           \
        "SELECT original_ref, refund_ref, refund_bucket, refund_recorded_at FROM order_refunds "                \
        "WHERE bucket = $1::int2 AND original_ref = ANY ($2::int8[]) ORDER BY original_ref, refund_ref")        \
@@ -92,28 +108,29 @@
     X (PRODUCTS_CHANGED, "SELECT product_id FROM products WHERE row_version > $1::int8 LIMIT $2::int4")        \
     /* -------- writes of the batch */                                                                         \
     X (MEMBERS_UPDATE,                                                                                         \
-       "UPDATE members m SET order_count = t.order_count, spending = t.spending, last_order = t.last_order "   \
-       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::timestamptz[]) AS t(id, order_count, spending, last_order) " \
-       "WHERE m.bucket = $1::int2 AND m.partner_id = t.id")                                                    \
+       "UPDATE members m SET order_count = s.order_count, spending = s.spending, last_order = s.last_order FROM (SELECT t.*, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::timestamptz[]) AS t(id, order_count, spending, last_order) "\
+       "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
     X (CARDS_INSERT,                                                                                           \
        "INSERT INTO loyalty_cards (bucket, card_id, program_id, partner_id, code, single, points, held, debt, lot_count, " \
        "journal_count, pending_until, first_expiry, odoo_card_id, created_at) "                                \
        "SELECT $1::int2, t.*, $15::timestamptz FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::bool[], $7::int8[], " \
        "$8::int8[], $9::int8[], $10::int4[], $11::int4[], $12::timestamptz[], $13::timestamptz[], $14::int8[]) AS t")              \
     X (CARDS_UPDATE,                                                                                           \
-       "UPDATE loyalty_cards c SET points = t.points, held = t.held, debt = t.debt, lot_count = t.lot_count, " \
-       "journal_count = t.journal_count, pending_until = t.pending_until, first_expiry = t.first_expiry, version = c.version + 1 " \
-       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[], $9::timestamptz[]) " \
-       "AS t(id, points, held, debt, lot_count, journal_count, pending_until, first_expiry) "                                \
-       "WHERE c.bucket = $1::int2 AND c.card_id = t.id")                                                       \
+       "UPDATE loyalty_cards c SET points = s.points, held = s.held, debt = s.debt, lot_count = s.lot_count, journal_count = s.journal_count, "\
+       "pending_until = s.pending_until, first_expiry = s.first_expiry, version = c.version + 1 FROM (SELECT t.*, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[], $9::timestamptz[]) "\
+       "AS t(id, points, held, debt, lot_count, journal_count, pending_until, first_expiry) "                  \
+       "CROSS JOIN LATERAL (SELECT ctid FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) r) s WHERE c.ctid = s.place")\
     X (LOTS_INSERT,                                                                                            \
        "INSERT INTO point_moves (bucket, card_id, lot_no, state, gained, usable_from, expires, initial, remaining, origin_ref) " \
        "SELECT $1::int2, t.* FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::timestamptz[], $6::timestamptz[], " \
        "$7::timestamptz[], $8::int8[], $9::int8[], $10::int8[]) AS t")                                         \
     X (LOTS_UPDATE,                                                                                            \
-       "UPDATE point_moves m SET state = t.state, remaining = t.remaining, expires = t.expires "               \
-       "FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::int8[], $6::timestamptz[]) AS t(card_id, lot_no, state, remaining, expires) " \
-       "WHERE m.bucket = $1::int2 AND m.card_id = t.card_id AND m.lot_no = t.lot_no")                          \
+       "UPDATE point_moves m SET state = s.state, remaining = s.remaining, expires = s.expires FROM (SELECT t.*, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::int8[], $6::timestamptz[]) AS t(card_id, lot_no, state, remaining, expires) "\
+       "CROSS JOIN LATERAL (SELECT ctid FROM point_moves r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.lot_no = t.lot_no LIMIT 1) r) s "\
+       "WHERE m.ctid = s.place")                                                                               \
     X (HISTORY_INSERT,                                                                                         \
        "INSERT INTO point_history (bucket, card_id, seq, recorded_at, kind, points_amount, points_balance, debt, " \
        "transaction_time, order_ref, origin, lot_nos, lot_points) "                                            \

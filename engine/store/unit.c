@@ -258,6 +258,13 @@ wanted_in (const struct unit *unit, int bucket, int64_t *ids)
     return count;
 }
 
+static int
+compare_int64 (const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+    return (x > y) - (x < y);
+}
+
 /* Calls `step` for each bucket that has members or wanted cards, ascending. */
 struct bucket_set {
     int64_t *members, *cards;
@@ -276,6 +283,9 @@ each_bucket (struct unit *unit, struct error *err,
     for (int bucket = 0; bucket < unit->buckets; bucket++) {
         set.member_count = members_in (unit, bucket, set.members);
         set.card_count = wanted_in (unit, bucket, set.cards);
+        /* Locks are taken in the order of the list. */
+        qsort (set.members, set.member_count, sizeof *set.members, compare_int64);
+        qsort (set.cards, set.card_count, sizeof *set.cards, compare_int64);
         if ((set.member_count > 0 || set.card_count > 0) && step (unit, bucket, &set, err) < 0)
             return -1;
     }
@@ -329,17 +339,29 @@ unit_receive_members (struct unit *unit, struct error *err)
     return each_bucket (unit, err, receive_members);
 }
 
+/* Queues a statement over a list of ids of a bucket. */
+static int
+send_ids (struct unit *unit, enum statement statement, int bucket, const int64_t *ids, uint32_t count)
+{
+    struct pg_params params = params_in (unit);
+    if (count == 0)
+        return 0;
+    pg_param_int2 (&params, (int16_t) bucket);
+    pg_param_int8s (&params, ids, count);
+    return pg_send (unit->pg, statement, &params);
+}
+
 static int
 send_cards (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
 {
     (void) err;
-    struct pg_params params = params_in (unit);
-    pg_param_int2 (&params, (int16_t) bucket);
-    pg_param_int8s (&params, set->members, set->member_count);
-    if (unit->locking && set->card_count == 0)
-        return pg_send (unit->pg, STATEMENT_CARDS_LOCK, &params);
-    pg_param_int8s (&params, set->cards, set->card_count);
-    return pg_send (unit->pg, unit->locking ? STATEMENT_CARDS_LOCK_BY_ID : STATEMENT_CARDS_READ, &params);
+    return send_ids (unit, unit->locking ? STATEMENT_CARDS_LOCK : STATEMENT_CARDS_READ, bucket, set->members,
+                     set->member_count) < 0
+                   || send_ids (unit, unit->locking ? STATEMENT_CARDS_LOCK_BY_ID : STATEMENT_CARDS_READ_BY_ID, bucket,
+                                set->cards, set->card_count)
+                          < 0
+               ? -1
+               : 0;
 }
 
 int
@@ -348,11 +370,10 @@ unit_send_cards (struct unit *unit)
     return each_bucket (unit, NULL, send_cards);
 }
 
+/* Takes the cards of one result. */
 static int
-receive_cards (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
+receive_card_rows (struct unit *unit, struct error *err)
 {
-    (void) bucket;
-    (void) set;
     PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
     if (result == NULL)
         return -1;
@@ -386,6 +407,15 @@ receive_cards (struct unit *unit, int bucket, const struct bucket_set *set, stru
     return 0;
 }
 
+static int
+receive_cards (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
+{
+    (void) bucket;
+    if (set->member_count > 0 && receive_card_rows (unit, err) < 0)
+        return -1;
+    return set->card_count > 0 ? receive_card_rows (unit, err) : 0;
+}
+
 int
 unit_receive_cards (struct unit *unit, struct error *err)
 {
@@ -404,18 +434,26 @@ spenders_in (const struct unit *unit, int bucket, int64_t *ids)
 }
 
 static int
+send_lots_of (struct unit *unit, enum statement statement, int bucket, const int64_t *ids, uint32_t count)
+{
+    struct pg_params params = params_in (unit);
+    if (count == 0)
+        return 0;
+    pg_param_int2 (&params, (int16_t) bucket);
+    pg_param_int8s (&params, ids, count);
+    pg_param_int4 (&params, LOTS_PAGE);
+    return pg_send (unit->pg, statement, &params);
+}
+
+static int
 send_lots (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
 {
     (void) err;
     uint32_t spenders = spenders_in (unit, bucket, set->members);
-    struct pg_params params = params_in (unit);
-    if (spenders == 0 && set->card_count == 0)
-        return 0;
-    pg_param_int2 (&params, (int16_t) bucket);
-    pg_param_int8s (&params, set->members, spenders);
-    pg_param_int8s (&params, set->cards, set->card_count);
-    pg_param_int4 (&params, LOTS_PAGE);
-    return pg_send (unit->pg, STATEMENT_LOTS_READ, &params);
+    return send_lots_of (unit, STATEMENT_LOTS_OF_MEMBERS, bucket, set->members, spenders) < 0
+                   || send_lots_of (unit, STATEMENT_LOTS_OF_CARDS, bucket, set->cards, set->card_count) < 0
+               ? -1
+               : 0;
 }
 
 int
@@ -441,14 +479,16 @@ lot_from_row (struct unit *unit, struct card *card, const PGresult *result, int 
     return ledger_add_stored_lot (card, lot, unit->arena);
 }
 
+/* A lot's rows come in FEFO order per card. One that is asked for both as a member's and by its id comes twice: the second time
+ * changes nothing but the horizon, which it leads through the same places. */
 static int
-receive_lots (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
+receive_lot_rows (struct unit *unit, struct error *err)
 {
-    if (spenders_in (unit, bucket, set->members) == 0 && set->card_count == 0)
-        return 0;
     PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
     if (result == NULL)
         return -1;
+    for (uint32_t i = 0; i < unit->card_count; i++)
+        unit->cards[i].lots_read = 0;
     for (int row = 0; row < PQntuples (result); row++) {
         struct unit_card *entry = unit_card (unit, pg_int (result, row, 0));
         struct lot lot;
@@ -465,42 +505,56 @@ receive_lots (struct unit *unit, int bucket, const struct bucket_set *set, struc
     return 0;
 }
 
-int
-unit_receive_lots (struct unit *unit, struct error *err)
+/* A card that was asked for is whole in memory when fewer lots came than were asked for. */
+static void
+mark_complete (struct unit *unit, int bucket, const struct bucket_set *set, bool by_id)
 {
-    if (each_bucket (unit, err, receive_lots) < 0)
-        return -1;
-    for (uint32_t i = 0; i < unit->wanted_count; i++) {
-        struct unit_card *entry = unit_card (unit, unit->wanted_cards[i]);
-        if (entry != NULL)
-            entry->lots_asked = true;
-    }
     for (uint32_t i = 0; i < unit->card_count; i++) {
         struct unit_card *entry = &unit->cards[i];
-        uint32_t owner =
-            entry->card.has_partner ? map_get (&unit->member_index, entry->card.partner_id) : MAP_ABSENT;
-        entry->lots_asked |= owner != MAP_ABSENT && unit->members[owner].spends;
-        if (entry->lots_asked && entry->lots_read < LOTS_PAGE)
+        bool asked = false;
+        if (entry->bucket != bucket)
+            continue;
+        if (by_id) {
+            for (uint32_t j = 0; j < set->card_count && !asked; j++)
+                asked = set->cards[j] == entry->card.card_id;
+        } else if (entry->card.has_partner) {
+            uint32_t owner = map_get (&unit->member_index, entry->card.partner_id);
+            asked = owner != MAP_ABSENT && unit->members[owner].spends;
+        }
+        if (asked && entry->lots_read < LOTS_PAGE)
             entry->card.complete = true;
+    }
+}
+
+static int
+receive_lots (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
+{
+    if (spenders_in (unit, bucket, set->members) > 0) {
+        if (receive_lot_rows (unit, err) < 0)
+            return -1;
+        mark_complete (unit, bucket, set, false);
+    }
+    if (set->card_count > 0) {
+        if (receive_lot_rows (unit, err) < 0)
+            return -1;
+        mark_complete (unit, bucket, set, true);
     }
     return 0;
 }
 
-/* ---- members that are met for the first time */
-
-static int
-compare_int64 (const void *a, const void *b)
+int
+unit_receive_lots (struct unit *unit, struct error *err)
 {
-    int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
-    return (x > y) - (x < y);
+    return each_bucket (unit, err, receive_lots);
 }
+
+/* ---- members that are met for the first time */
 
 static int
 send_members_insert (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
 {
     (void) err;
     struct pg_params params = params_in (unit);
-    qsort (set->members, set->member_count, sizeof *set->members, compare_int64);
     pg_param_int2 (&params, (int16_t) bucket);
     pg_param_int8s (&params, set->members, set->member_count);
     return pg_send (unit->pg, STATEMENT_MEMBERS_INSERT, &params);
@@ -554,7 +608,7 @@ unit_add_missing_members (struct unit *unit, struct error *err)
         status = unit_receive_members (unit, err);
     for (int bucket = 0; status == 0 && bucket < unit->buckets; bucket++)
         if (buckets[bucket])
-            status = receive_cards (unit, bucket, NULL, err);
+            status = receive_card_rows (unit, err);
     unit->only_missing = false;
     if (status == 0)
         status = pg_finish (unit->pg, unit->deadline_us, &unit->failure, err);

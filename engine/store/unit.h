@@ -35,7 +35,6 @@ struct unit_card {
     bool dropped;         /* made by a request that failed: as if it were not there */
     int64_t odoo_card_id; /* new cards: 0 none */
     uint32_t lots_read;
-    bool lots_asked;
     uint32_t next_of_partner; /* the partner's next card in the table; MAP_ABSENT: none */
     uint32_t origin_count, origin_capacity;
     struct unit_origin *origins;

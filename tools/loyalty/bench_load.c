@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TIMEOUT_MS = 30000, POLL_MS = 100 };
 
@@ -183,7 +184,10 @@ open_loop (struct run *run)
         }
         int64_t next_us = start_us + (int64_t)(sent * UINT64_C (1000000) / (uint64_t)run->settings->rate);
         int64_t wait_us = next_us - clock_monotonic_us ();
+        /* poll counts in milliseconds, which is coarse at thousands a second: shorter waits are slept. */
         loyalty_poll (run->client, run->idle == NULL ? POLL_MS : wait_us >= 1000 ? (int)(wait_us / 1000) : 0);
+        if (run->idle != NULL && wait_us > 0 && wait_us < 1000)
+            usleep ((useconds_t)wait_us);
         show (run, &shown_us);
     }
 }
