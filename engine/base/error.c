@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set
+#undef error_detail
+#undef error_field
+
 static const struct {
     const char *name;
     bool retryable;

@@ -344,7 +344,7 @@ match_candidates (struct work *work)
     for (uint32_t word = 0; word < words; word++)
         for (uint64_t bits = marks[word]; bits != 0; bits &= bits - 1) {
             const struct program *program = &work->catalog->programs[word * 64 + (uint32_t)__builtin_ctzll (bits)];
-            uint32_t number;
+            uint32_t number = 0;
             if (match_takes_part (work, program) != REASON_NONE)
                 continue;
             if (add_candidate (work, program, &number) < 0)

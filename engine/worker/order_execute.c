@@ -399,7 +399,7 @@ cancel_known (struct order_run *run, const struct original_place *place)
     struct order_record original;
     struct stored_order stored;
     const struct order_record *const *refunds;
-    uint32_t refund_count;
+    uint32_t refund_count = 0;
     bool found = false;
 
     if (order_read (run->executor, place->place, true, run->arena, &found, &stored, &original, &run->request->error) < 0)

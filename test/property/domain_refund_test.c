@@ -191,7 +191,7 @@ points_take (struct scene *scene, const struct refund_plan *plan)
     }
     int64_t all = net > 0 ? net : list > 0 ? list : units;
     int64_t so_far = net > 0 ? net_so_far : list > 0 ? list_so_far : units_so_far;
-    check (plan->points_count <= 1);
+    check (all > 0 && plan->points_count <= 1);
     for (uint32_t i = 0; i < plan->points_count; i++) {
         const struct refund_points *back = &plan->points[i];
         int64_t sum = 0;
