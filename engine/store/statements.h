@@ -76,8 +76,8 @@
     /* The first $3 live lots of each card that may be spent from, in the order in which they are consumed. */ \
     X (LOTS_OF_MEMBERS,                                                                                        \
        "SELECT " LOT_COLUMNS "FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL ("                           \
-       "SELECT card_id FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.partner_id = t.id AND r.points > 0 OFFSET 0) c "\
-       "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 "\
+       "SELECT card_id, first_expiry FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.partner_id = t.id AND r.points > 0 OFFSET 0) c "\
+       "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = c.card_id AND m.state = 1 AND m.expires >= c.first_expiry "\
        "ORDER BY m.expires, m.gained, m.lot_no LIMIT $3::int4) l")                                             \
     X (LOTS_OF_CARDS,                                                                                          \
        "SELECT " LOT_COLUMNS "FROM unnest($2::int8[]) AS c(card_id) "                                          \
