@@ -77,7 +77,7 @@ cart_ids (struct cart *cart, uint32_t count, const int64_t *ids)
 #define IDS(cart, ...) \
     cart_ids ((cart), sizeof ((int64_t[]){ __VA_ARGS__ }) / sizeof (int64_t), (int64_t[]){ __VA_ARGS__ })
 
-/* An active automatic promotion without rules and rewards. Pointers to programs stay good until cart_run. */
+/* An active automatic promotion without rules and rewards. Programs are sorted by id when the cart runs. */
 static inline struct program *
 cart_promotion (struct cart *cart, int64_t id)
 {
@@ -202,7 +202,7 @@ cart_claim (struct cart *cart, int64_t program_id)
 static inline int
 cart_run_as (struct cart *cart, bool strict)
 {
-    if (cart->catalog.index == NULL && catalog_build (&cart->catalog, cart->arena, &cart->err) < 0)
+    if (catalog_build (&cart->catalog, cart->arena, &cart->err) < 0)
         return -1;
     return evaluate_order (&cart->catalog, &cart->order, strict, cart->arena, &cart->result, &cart->err);
 }
