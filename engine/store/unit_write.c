@@ -25,7 +25,7 @@ rows_send (struct unit *unit, enum statement statement, int bucket, bool time_se
            unsigned *sent)
 {
     struct pg_params params = { .arena = unit->arena };
-    pg_param_int2 (&params, (int16_t) bucket);
+    pg_param_int2 (&params, (int16_t)bucket);
     if (time_second)
         pg_param_time (&params, unit->recorded_at);
     for (int i = 0; i < rows->column_count; i++)
@@ -71,8 +71,8 @@ first_expiry (const struct card *card)
 static int
 send_new_cards (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_TEXT, PG_BOOL,        PG_INT8,
-                                          PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8 };
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_TEXT,        PG_BOOL,        PG_INT8, PG_INT8,
+                                          PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8 };
     struct rows rows;
     rows_begin (&rows, 13, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
@@ -124,7 +124,8 @@ send_new_codes (struct unit *unit, int bucket, unsigned *sent)
 static int
 send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ };
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8,        PG_INT8,
+                                          PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ };
     struct rows rows;
     rows_begin (&rows, 8, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
@@ -147,8 +148,8 @@ send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
 static int
 send_lots (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type NEW_TYPES[] = { PG_INT8,        PG_INT4,        PG_INT2, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ,
-                                              PG_TIMESTAMPTZ, PG_INT8,        PG_INT8, PG_INT8 };
+    static const enum pg_type NEW_TYPES[] = { PG_INT8,        PG_INT4, PG_INT2, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ,
+                                              PG_TIMESTAMPTZ, PG_INT8, PG_INT8, PG_INT8 };
     static const enum pg_type CHANGED_TYPES[] = { PG_INT8, PG_INT4, PG_INT2, PG_INT8, PG_TIMESTAMPTZ };
     struct rows fresh, changed;
     rows_begin (&fresh, 9, NEW_TYPES);
@@ -190,7 +191,7 @@ send_lots (struct unit *unit, int bucket, unsigned *sent)
 static void
 lot_uses (struct unit *unit, const struct journal_row *row, struct pg_array *numbers, struct pg_array *points)
 {
-    int64_t *values = arena_array_of (unit->arena, (size_t) row->use_count * 2 + 1, int64_t);
+    int64_t *values = arena_array_of (unit->arena, (size_t)row->use_count * 2 + 1, int64_t);
     struct str empty = STR ("{}");
     if (values == NULL || row->use_count == 0) {
         pg_array_bytes (numbers, empty);

@@ -32,8 +32,8 @@ static int
 decode (struct executor *executor, struct request *request)
 {
     const struct method *method = &METHOD_TABLE[request->method];
-    request->record = wire_decode (method->schema, request->body, executor->engine->currency_digits,
-                                   executor->requests, &request->error);
+    request->record = wire_decode (method->schema, request->body, executor->engine->currency_digits, executor->requests,
+                                   &request->error);
     if (request->record == NULL)
         return -1;
     if (method->scope == SCOPE_NONE)
@@ -41,16 +41,17 @@ decode (struct executor *executor, struct request *request)
     wire_hash (request->record, request->hash);
     if (method->scope == SCOPE_OP) {
         if (request->header_key.size == 0 || request->header_key.size > WIRE_NAME_MAX)
-            return request_fail (request, ERROR_INVALID_REQUEST, "the header's `key` is missing: %s needs one of 1 to %d bytes",
-                                 method->name, WIRE_NAME_MAX);
+            return request_fail (request, ERROR_INVALID_REQUEST,
+                                 "the header's `key` is missing: %s needs one of 1 to %d bytes", method->name,
+                                 WIRE_NAME_MAX);
         request->keys[0] = (struct request_key){ .scope = SCOPE_OP, .key = request->header_key };
     } else {
         /* The order's id is the first field of every schema in these scopes. */
         struct str order_id = request->record->fields[0].text;
         if (request->header_key.size > 0 && !str_equal (request->header_key, order_id))
-            return request_fail (request, ERROR_INVALID_REQUEST, "the header's `key` differs from order_id, which is the key of %s",
-                                 method->name);
-        request->keys[0] = (struct request_key){ .scope = (int16_t) method->scope, .key = order_id };
+            return request_fail (request, ERROR_INVALID_REQUEST,
+                                 "the header's `key` differs from order_id, which is the key of %s", method->name);
+        request->keys[0] = (struct request_key){ .scope = (int16_t)method->scope, .key = order_id };
         request->keys[1] = (struct request_key){ .scope = SCOPE_ORDER, .key = order_id };
     }
     request->key_count = method->scope == SCOPE_CANCEL ? 2 : 1;
@@ -73,8 +74,8 @@ prepare (struct executor *executor, struct request **requests, unsigned count, s
         request->error = (struct error){ 0 };
         if (now_us >= request->deadline_us)
             request_fail (request, ERROR_EXPIRED_DEADLINE, "the deadline passed before the work began");
-        else if (decode (executor, request) == 0
-                 && (handler->prepare == NULL || handler->prepare (executor, request) == 0)) {
+        else if (decode (executor, request) == 0 &&
+                 (handler->prepare == NULL || handler->prepare (executor, request) == 0)) {
             request->status = REQUEST_PENDING;
             left[kept++] = request;
         }
@@ -100,7 +101,7 @@ look_up (struct executor *executor, struct request **requests, unsigned count)
 static void
 pause_with_jitter (unsigned attempt)
 {
-    usleep ((useconds_t) ((1u + (unsigned) rand () % 4u) * 1000u << attempt));
+    usleep ((useconds_t)((1u + (unsigned)rand () % 4u) * 1000u << attempt));
 }
 
 /* One transaction for these requests: again on serialization failures, in halves down to the one request that is at fault,
@@ -189,8 +190,8 @@ static void
 unit_of_look_ups (struct executor *executor)
 {
     arena_reset (executor->transaction);
-    unit_begin (&executor->unit, executor->transaction, executor->pg, executor->engine->buckets, false, clock_real_us (),
-                executor_deadline_us (executor));
+    unit_begin (&executor->unit, executor->transaction, executor->pg, executor->engine->buckets, false,
+                clock_real_us (), executor_deadline_us (executor));
 }
 
 void

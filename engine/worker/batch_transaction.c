@@ -41,7 +41,7 @@ broken (struct attempt *attempt)
 static int
 compare_claims (const void *a, const void *b)
 {
-    const struct request_key *x = ((const struct claim_row *) a)->key, *y = ((const struct claim_row *) b)->key;
+    const struct request_key *x = ((const struct claim_row *)a)->key, *y = ((const struct claim_row *)b)->key;
     if (x->bucket != y->bucket)
         return x->bucket < y->bucket ? -1 : 1;
     if (x->scope != y->scope)
@@ -53,8 +53,8 @@ static struct request *
 holder_of (const struct attempt *attempt, uint64_t hash, const struct request_key *key)
 {
     for (unsigned i = 0; i < attempt->claim_count; i++)
-        if (attempt->claims[i].hash == hash && attempt->claims[i].key->scope == key->scope
-            && str_equal (attempt->claims[i].key->key, key->key))
+        if (attempt->claims[i].hash == hash && attempt->claims[i].key->scope == key->scope &&
+            str_equal (attempt->claims[i].key->key, key->key))
             return attempt->claims[i].request;
     return NULL;
 }
@@ -64,7 +64,7 @@ static int
 choose_claims (struct attempt *attempt)
 {
     attempt->leaders = arena_array_of (attempt->unit->arena, attempt->count, struct request *);
-    attempt->claims = arena_array_of (attempt->unit->arena, (size_t) attempt->count * 2, struct claim_row);
+    attempt->claims = arena_array_of (attempt->unit->arena, (size_t)attempt->count * 2, struct claim_row);
     if (attempt->leaders == NULL || attempt->claims == NULL)
         return out_of_memory (attempt);
     for (unsigned i = 0; i < attempt->count; i++) {
@@ -116,7 +116,7 @@ send_claims (struct attempt *attempt)
             pg_array_int (&scopes, key->scope);
             pg_array_bytes (&keys, key->key);
             pg_array_int (&methods, request->method);
-            pg_array_bytes (&hashes, (struct str){ (const char *) request->hash, WIRE_HASH_BYTES });
+            pg_array_bytes (&hashes, (struct str){ (const char *)request->hash, WIRE_HASH_BYTES });
             pg_array_int (&buckets, request->member_bucket);
             pg_array_int (&refs, tombstone ? 0 : request->order_ref);
         }
@@ -148,7 +148,8 @@ receive_claims (struct attempt *attempt)
         for (int row = 0; row < PQntuples (result); row++, at++) {
             int64_t scope = pg_int (result, row, 0);
             struct str key = pg_text (result, row, 1);
-            while (at < to && (attempt->claims[at].key->scope != scope || !str_equal (attempt->claims[at].key->key, key)))
+            while (at < to &&
+                   (attempt->claims[at].key->scope != scope || !str_equal (attempt->claims[at].key->key, key)))
                 at++;
             if (at < to)
                 attempt->claims[at].key->claimed = true;
@@ -176,10 +177,10 @@ take_stored (struct attempt *attempt, const PGresult *result, unsigned from, uns
         struct str hash = pg_text (result, row, 3);
         if (key == NULL || stored == NULL || hash.size != WIRE_HASH_BYTES)
             return out_of_memory (attempt);
-        stored->method = (int16_t) pg_int (result, row, 2);
+        stored->method = (int16_t)pg_int (result, row, 2);
         memcpy (stored->hash, hash.data, WIRE_HASH_BYTES);
-        stored->place = (struct order_place){ (int16_t) pg_int (result, row, 4), pg_int (result, row, 5),
-                                              pg_time (result, row, 6) };
+        stored->place =
+            (struct order_place){ (int16_t)pg_int (result, row, 4), pg_int (result, row, 5), pg_time (result, row, 6) };
         if (!pg_is_null (result, row, 7))
             stored->reply = arena_str (attempt->unit->arena, pg_text (result, row, 7));
         key->stored = stored;
@@ -235,8 +236,8 @@ send_reads (struct attempt *attempt, int *products)
     if (unit_send_members (unit) < 0 || unit_send_cards (unit) < 0)
         return broken (attempt);
     *products = catalog_cache_send_products (&attempt->executor->cache, unit->pg, unit->arena);
-    if (*products < 0 || pg_send (unit->pg, STATEMENT_CATALOG_STATE, NULL) < 0 || unit_send_lots (unit) < 0
-        || pg_sync (unit->pg) < 0)
+    if (*products < 0 || pg_send (unit->pg, STATEMENT_CATALOG_STATE, NULL) < 0 || unit_send_lots (unit) < 0 ||
+        pg_sync (unit->pg) < 0)
         return broken (attempt);
     return 0;
 }
@@ -253,10 +254,8 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
         return -1;
     if (unit_receive_members (unit, attempt->err) < 0 || unit_receive_cards (unit, attempt->err) < 0)
         return -1;
-    if (products > 0
-        && catalog_cache_receive_products (&attempt->executor->cache, unit->pg, unit->deadline_us, &unit->failure,
-                                           attempt->err)
-               < 0)
+    if (products > 0 && catalog_cache_receive_products (&attempt->executor->cache, unit->pg, unit->deadline_us,
+                                                        &unit->failure, attempt->err) < 0)
         return -1;
     result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
     if (result == NULL)
@@ -264,8 +263,8 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
     *version = pg_int (result, 0, 0);
     *reference_version = pg_int (result, 0, 1);
     PQclear (result);
-    return unit_receive_lots (unit, attempt->err) < 0
-                   || pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
+    return unit_receive_lots (unit, attempt->err) < 0 ||
+                   pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
                ? -1
                : 0;
 }
@@ -295,8 +294,8 @@ read_stale_products (struct attempt *attempt)
         return 0;
     if (sent < 0 || pg_sync (unit->pg) < 0)
         return broken (attempt);
-    return catalog_cache_receive_products (cache, unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
-                   || pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
+    return catalog_cache_receive_products (cache, unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0 ||
+                   pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
                ? -1
                : 0;
 }
@@ -306,18 +305,19 @@ lock_and_read (struct attempt *attempt)
 {
     int products = 0;
     int64_t version = 0, reference_version = 0, from_us = clock_monotonic_us ();
-    if (choose_claims (attempt) < 0 || want_all (attempt) < 0 || send_reads (attempt, &products) < 0 || receive_reads (attempt, products, &version, &reference_version) < 0)
+    if (choose_claims (attempt) < 0 || want_all (attempt) < 0 || send_reads (attempt, &products) < 0 ||
+        receive_reads (attempt, products, &version, &reference_version) < 0)
         return -1;
-    if (attempt->unit->locking
-        && (unit_add_missing_members (attempt->unit, attempt->err) < 0 || read_stored (attempt) < 0))
+    if (attempt->unit->locking &&
+        (unit_add_missing_members (attempt->unit, attempt->err) < 0 || read_stored (attempt) < 0))
         return -1;
     if (catalog_cache_refresh (&attempt->executor->cache, attempt->unit->pg, version, reference_version,
-                               attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure, attempt->err)
-        < 0)
+                               attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure,
+                               attempt->err) < 0)
         return -1;
     if (read_stale_products (attempt) < 0)
         return -1;
-    attempt->executor->stats.database_us += (uint64_t) (clock_monotonic_us () - from_us);
+    attempt->executor->stats.database_us += (uint64_t)(clock_monotonic_us () - from_us);
     return 0;
 }
 
@@ -333,13 +333,14 @@ answer_stored (struct executor *executor, struct request *request)
         return 0;
     }
     if (request->keys[0].scope == SCOPE_ORDER && stored->place.order_ref == 0) {
-        request_fail (request, ERROR_CONFLICT, "order %.*s was cancelled before it came; it cannot be processed any more",
-                      (int) request->keys[0].key.size, request->keys[0].key.data);
+        request_fail (request, ERROR_CONFLICT,
+                      "order %.*s was cancelled before it came; it cannot be processed any more",
+                      (int)request->keys[0].key.size, request->keys[0].key.data);
         return error_detail (&request->error, "reason", "cancelled");
     }
     if (stored->method != request->method || memcmp (stored->hash, request->hash, WIRE_HASH_BYTES) != 0) {
         request_fail (request, ERROR_CONFLICT, "%s %.*s was used before with another %s",
-                      request->keys[0].scope == SCOPE_OP ? "key" : "order_id", (int) request->keys[0].key.size,
+                      request->keys[0].scope == SCOPE_OP ? "key" : "order_id", (int)request->keys[0].key.size,
                       request->keys[0].key.data, stored->method != request->method ? "method" : "body");
         return error_detail (&request->error, "reason", "key_reused");
     }
@@ -391,7 +392,7 @@ execute_all (struct attempt *attempt)
             return -1;
         }
     }
-    attempt->executor->stats.evaluate_us += (uint64_t) (clock_monotonic_us () - from_us);
+    attempt->executor->stats.evaluate_us += (uint64_t)(clock_monotonic_us () - from_us);
     return 0;
 }
 
@@ -419,7 +420,7 @@ send_keys (struct attempt *attempt, enum statement statement, bool replies, unsi
             picked++;
             pg_array_int (&scopes, key->scope);
             pg_array_bytes (&keys, key->key);
-            pg_array_bytes (&values, (struct str){ (const char *) request->reply.data, (uint32_t) request->reply.size });
+            pg_array_bytes (&values, (struct str){ (const char *)request->reply.data, (uint32_t)request->reply.size });
         }
         pg_param_int2 (&params, attempt->claims[from].key->bucket);
         pg_param_array (&params, &scopes);
@@ -446,8 +447,8 @@ write_and_commit (struct attempt *attempt)
     int64_t from_us = clock_monotonic_us ();
 
     if (unit->locking) {
-        if (send_keys (attempt, STATEMENT_KEYS_DELETE, false, &keys) < 0
-            || send_keys (attempt, STATEMENT_KEYS_REPLY, true, &keys) < 0)
+        if (send_keys (attempt, STATEMENT_KEYS_DELETE, false, &keys) < 0 ||
+            send_keys (attempt, STATEMENT_KEYS_REPLY, true, &keys) < 0)
             return -1;
         if (unit_send_writes (unit, &writes) < 0)
             return broken (attempt);
@@ -469,7 +470,7 @@ write_and_commit (struct attempt *attempt)
     }
     if (pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0)
         return -1;
-    attempt->executor->stats.database_us += (uint64_t) (clock_monotonic_us () - from_us);
+    attempt->executor->stats.database_us += (uint64_t)(clock_monotonic_us () - from_us);
     return 0;
 }
 
@@ -492,15 +493,30 @@ reserve_ids (struct attempt *attempt)
     return 0;
 }
 
+/* A process that stood still may wake up here; by now the keys are claimed, or met. */
+static int
+check_lease (struct attempt *attempt)
+{
+    int64_t now_us = clock_monotonic_us ();
+    for (unsigned i = 0; i < attempt->count && attempt->unit->locking; i++)
+        if (!lease_holds (attempt->executor->lease, attempt->requests[i]->pauses, now_us)) {
+            attempt->unit->failure = PG_UNAVAILABLE;
+            return error_set (attempt->err, ERROR_UNAVAILABLE, "the worker stood still for too long: nothing was done");
+        }
+    return 0;
+}
+
 enum pg_failure
 batch_transaction (struct executor *executor, struct request **requests, unsigned count, struct error *err)
 {
-    struct attempt attempt = { .executor = executor, .unit = &executor->unit, .requests = requests, .count = count, .err = err };
+    struct attempt attempt = {
+        .executor = executor, .unit = &executor->unit, .requests = requests, .count = count, .err = err
+    };
     arena_reset (executor->transaction);
     unit_begin (&executor->unit, executor->transaction, executor->pg, executor->engine->buckets, !executor->reading,
                 clock_real_us (), executor_deadline_us (executor));
-    bool executed = (executor->reading || reserve_ids (&attempt) == 0) && lock_and_read (&attempt) == 0
-                    && execute_all (&attempt) == 0;
+    bool executed = (executor->reading || reserve_ids (&attempt) == 0) && lock_and_read (&attempt) == 0 &&
+                    check_lease (&attempt) == 0 && execute_all (&attempt) == 0;
     if (executed && HANDLERS[requests[0]->method].alone && requests[0]->status == REQUEST_FAILED) {
         pg_abandon (executor->pg); /* it may have written half of what it does */
         return PG_NONE;

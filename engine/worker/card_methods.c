@@ -24,7 +24,7 @@ time_of (const struct executor *executor, struct wire_time time)
     if (time.has_offset)
         return time.us;
     int64_t day = time.us / US_PER_DAY - (time.us % US_PER_DAY < 0);
-    return instant_from_local (&executor->cache.catalog->zone, (int32_t) day, time.us - day * US_PER_DAY);
+    return instant_from_local (&executor->cache.catalog->zone, (int32_t)day, time.us - day * US_PER_DAY);
 }
 
 static struct card_request *
@@ -152,7 +152,8 @@ claim_code (struct executor *executor, struct request *request, struct str code,
     bool claimed = PQntuples (result) == 1;
     PQclear (result);
     if (!claimed)
-        return error_field (&request->error, ERROR_CONFLICT, "code", "%.*s is the code of another card", (int) code.size, code.data);
+        return error_field (&request->error, ERROR_CONFLICT, "code", "%.*s is the code of another card", (int)code.size,
+                            code.data);
     return 0;
 }
 
@@ -169,7 +170,7 @@ add_points (struct executor *executor, struct request *request, struct unit_card
     struct unit *unit = &executor->unit;
     const struct zone *zone = &executor->cache.catalog->zone;
     int64_t now = unit->recorded_at;
-    int64_t until = expires->present ? time_of (executor, expires->time)
+    int64_t until = expires->present  ? time_of (executor, expires->time)
                     : program != NULL ? expiry_instant (&program->expiry, zone, now)
                                       : INSTANT_NEVER;
     if (until <= now)
@@ -199,10 +200,9 @@ create (struct executor *executor, struct request *request, const struct program
     if (card == NULL)
         return no_memory (request);
     card->odoo_card_id = fields[F_CARD_CREATE_ODOO_ID].integer;
-    if (fields[F_CARD_CREATE_POINTS].integer > 0
-        && add_points (executor, request, card, program, fields[F_CARD_CREATE_POINTS].integer,
-                       &fields[F_CARD_CREATE_EXPIRES], STR ("card.create"))
-               < 0)
+    if (fields[F_CARD_CREATE_POINTS].integer > 0 &&
+        add_points (executor, request, card, program, fields[F_CARD_CREATE_POINTS].integer,
+                    &fields[F_CARD_CREATE_EXPIRES], STR ("card.create")) < 0)
         return -1;
     if (data->code.size > 0 && claim_code (executor, request, code, card_id) < 0)
         return -1;
@@ -224,12 +224,13 @@ card_create_execute (struct executor *executor, struct request *request)
     struct unit_card *card = NULL;
 
     if (program == NULL)
-        return error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no active program %lld", (long long) program_id);
-    while (data->selector.has_partner && gives_single_card (program)
-           && (card = unit_card_of_partner (&executor->unit, data->selector.partner_id, card)) != NULL)
+        return error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no active program %lld",
+                            (long long)program_id);
+    while (data->selector.has_partner && gives_single_card (program) &&
+           (card = unit_card_of_partner (&executor->unit, data->selector.partner_id, card)) != NULL)
         if (card->card.program_id == program_id)
-            return error_field (&request->error, ERROR_CONFLICT, "partner_id", "the member has card %lld of this program already",
-                                (long long) card->card.card_id);
+            return error_field (&request->error, ERROR_CONFLICT, "partner_id",
+                                "the member has card %lld of this program already", (long long)card->card.card_id);
     unit_save (&executor->unit, &savepoint);
     int status = create (executor, request, program);
     if (status < 0)
@@ -264,12 +265,10 @@ adjust (struct executor *executor, struct request *request, struct unit_card *ca
 
     if (points > 0) {
         if (add_points (executor, request, card, catalog_program (executor->cache.catalog, card->card.program_id),
-                        points, &fields[F_CARD_ADJUST_EXPIRES], reason)
-            < 0)
+                        points, &fields[F_CARD_ADJUST_EXPIRES], reason) < 0)
             return -1;
     } else if (ledger_spend (&card->card, JOURNAL_ADJUST, -points, unit->recorded_at, &source, unit->arena, NULL,
-                             &request->error)
-               < 0) {
+                             &request->error) < 0) {
         return -1;
     }
     if (unit_card_origin (unit, card, 0, reason) < 0 || unit_add_event (unit, &event) < 0)
@@ -288,7 +287,7 @@ card_adjust_execute (struct executor *executor, struct request *request)
     if (card == NULL)
         return -1;
     if (card->card.blocked)
-        return request_fail (request, ERROR_CARD_BLOCKED, "card %lld is blocked", (long long) card->card.card_id);
+        return request_fail (request, ERROR_CARD_BLOCKED, "card %lld is blocked", (long long)card->card.card_id);
     unit_save (&executor->unit, &savepoint);
     if (unit_save_card (&executor->unit, &savepoint, card->card.card_id) < 0)
         return no_memory (request);
@@ -352,7 +351,8 @@ card_get_execute (struct executor *executor, struct request *request)
         return -1;
     if (data->selector.has_partner && !data->selector.has_program) {
         if (unit_member (&executor->unit, data->selector.partner_id) == NULL)
-            return request_fail (request, ERROR_NOT_FOUND, "there is no member %lld", (long long) data->selector.partner_id);
+            return request_fail (request, ERROR_NOT_FOUND, "there is no member %lld",
+                                 (long long)data->selector.partner_id);
         return get_all_of_member (executor, request, data->selector.partner_id, instant);
     }
     struct unit_card *card = card_selected (executor, request, &data->selector);
@@ -372,9 +372,9 @@ card_balance_execute (struct executor *executor, struct request *request)
     struct unit_card *card;
     int64_t instant, balance;
     struct lot_source source = unit_lot_source (&executor->unit);
-    if (instant_asked (executor, request, &instant) < 0
-        || (card = card_selected (executor, request, &data->selector)) == NULL
-        || ledger_balance (&card->card, instant, &source, executor->transaction, &balance, &request->error) < 0)
+    if (instant_asked (executor, request, &instant) < 0 ||
+        (card = card_selected (executor, request, &data->selector)) == NULL ||
+        ledger_balance (&card->card, instant, &source, executor->transaction, &balance, &request->error) < 0)
         return -1;
     struct buf *out = &request->reply;
     render_ok (out, 7);
@@ -413,7 +413,7 @@ cursor_of (struct request *request, int32_t *before)
         return 0;
     if (!decimal_parse (cursor->text, 0, &value) || value < 1 || value > INT32_MAX)
         return error_field (&request->error, ERROR_INVALID_REQUEST, "cursor", "is not a `next_cursor` of this method");
-    *before = (int32_t) value;
+    *before = (int32_t)value;
     return 0;
 }
 
@@ -423,7 +423,7 @@ card_history_execute (struct executor *executor, struct request *request)
     const struct card_request *data = request->data;
     struct unit *unit = &executor->unit;
     struct unit_card *card = card_selected (executor, request, &data->selector);
-    int limit = (int) request->record->fields[F_CARD_GET_LIMIT].integer;
+    int limit = (int)request->record->fields[F_CARD_GET_LIMIT].integer;
     int32_t before;
     if (card == NULL || cursor_of (request, &before) < 0)
         return -1;
@@ -441,12 +441,12 @@ card_history_execute (struct executor *executor, struct request *request)
     render_ok (out, 3);
     render_int (out, "card_id", card->card.card_id);
     wire_write_cstr (out, "history");
-    wire_write_array (out, (uint32_t) rows);
+    wire_write_array (out, (uint32_t)rows);
     for (int row = 0; row < rows; row++)
         render_history_row (out, result, row);
     if (rows == limit) {
         char text[24];
-        snprintf (text, sizeof text, "%lld", (long long) pg_int (result, rows - 1, 0));
+        snprintf (text, sizeof text, "%lld", (long long)pg_int (result, rows - 1, 0));
         render_text (out, "next_cursor", str_of (text));
     } else {
         render_nil (out, "next_cursor");

@@ -58,8 +58,7 @@ card_selected (struct executor *executor, struct request *request, const struct 
         found = selector->card_id == 0 ? NULL : unit_card (&executor->unit, selector->card_id);
         count = found != NULL && (!selector->has_program || found->card.program_id == selector->program_id);
     }
-    while (selector->has_partner
-           && (card = unit_card_of_partner (&executor->unit, selector->partner_id, card)) != NULL)
+    while (selector->has_partner && (card = unit_card_of_partner (&executor->unit, selector->partner_id, card)) != NULL)
         if (!selector->has_program || card->card.program_id == selector->program_id) {
             found = card;
             count++;
@@ -67,12 +66,14 @@ card_selected (struct executor *executor, struct request *request, const struct 
     if (count == 1)
         return found;
     if (count > 1)
-        error_field (&request->error, ERROR_INVALID_REQUEST, "program_id", "the member has %u such cards: name one by card_id", count);
+        error_field (&request->error, ERROR_INVALID_REQUEST, "program_id",
+                     "the member has %u such cards: name one by card_id", count);
     else if (selector->has_code)
-        request_fail (request, ERROR_NOT_FOUND, "there is no card with code %.*s", (int) selector->code.size, selector->code.data);
+        request_fail (request, ERROR_NOT_FOUND, "there is no card with code %.*s", (int)selector->code.size,
+                      selector->code.data);
     else if (selector->has_id)
-        request_fail (request, ERROR_NOT_FOUND, "there is no card %lld", (long long) selector->card_id);
+        request_fail (request, ERROR_NOT_FOUND, "there is no card %lld", (long long)selector->card_id);
     else
-        request_fail (request, ERROR_NOT_FOUND, "member %lld has no such card", (long long) selector->partner_id);
+        request_fail (request, ERROR_NOT_FOUND, "member %lld has no such card", (long long)selector->partner_id);
     return NULL;
 }

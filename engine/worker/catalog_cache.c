@@ -58,7 +58,7 @@ catalog_cache_want (struct catalog_cache *cache, int64_t product_id)
     for (uint32_t i = 0; i < cache->missing_count; i++)
         if (cache->missing[i] == product_id)
             return 0;
-    if (!heap_grow ((void **) &cache->missing, cache->missing_count, &cache->missing_capacity, sizeof *cache->missing))
+    if (!heap_grow ((void **)&cache->missing, cache->missing_count, &cache->missing_capacity, sizeof *cache->missing))
         return -1;
     cache->missing[cache->missing_count++] = product_id;
     return 0;
@@ -79,9 +79,9 @@ product_place (struct catalog_cache *cache, int64_t product_id)
 {
     uint32_t at = map_get (&cache->product_index, product_id);
     if (at == MAP_ABSENT) {
-        if (!heap_grow ((void **) &cache->products, cache->product_count, &cache->product_capacity,
-                        sizeof *cache->products)
-            || !map_set (&cache->product_index, product_id, cache->product_count))
+        if (!heap_grow ((void **)&cache->products, cache->product_count, &cache->product_capacity,
+                        sizeof *cache->products) ||
+            !map_set (&cache->product_index, product_id, cache->product_count))
             return NULL;
         at = cache->product_count++;
     }
@@ -111,7 +111,7 @@ catalog_cache_receive_products (struct catalog_cache *cache, struct pg *pg, int6
         product->known = true;
         product->has_category = !pg_is_null (result, row, 1);
         product->category_id = pg_int (result, row, 1);
-        product->tag_count = (uint32_t) pg_text_array (result, row, 2, cache->product_arena, &product->tags);
+        product->tag_count = (uint32_t)pg_text_array (result, row, 2, cache->product_arena, &product->tags);
         product->active = pg_bool (result, row, 3);
         failed |= product->tags == NULL;
     }
@@ -169,18 +169,18 @@ zone_load (struct pg *pg, struct str name, struct arena *arena, struct zone *zon
         return -1;
     if (PQntuples (result) != 1) {
         PQclear (result);
-        return error_set (err, ERROR_NOT_FOUND, "time zone %.*s is not in the database", (int) name.size, name.data);
+        return error_set (err, ERROR_NOT_FOUND, "time zone %.*s is not in the database", (int)name.size, name.data);
     }
     const int64_t *offsets;
     zone->name = arena_str (arena, pg_text (result, 0, 0));
-    zone->count = (unsigned) pg_int_array (result, 0, 1, arena, &zone->utc_us);
-    unsigned count = (unsigned) pg_int_array (result, 0, 2, arena, &offsets);
+    zone->count = (unsigned)pg_int_array (result, 0, 1, arena, &zone->utc_us);
+    unsigned count = (unsigned)pg_int_array (result, 0, 2, arena, &offsets);
     int32_t *offset_s = arena_array_of (arena, count + 1, int32_t);
     PQclear (result);
     if (zone->utc_us == NULL || offsets == NULL || offset_s == NULL || count != zone->count)
-        return error_set (err, ERROR_INTERNAL, "time zone %.*s cannot be loaded", (int) name.size, name.data);
+        return error_set (err, ERROR_INTERNAL, "time zone %.*s cannot be loaded", (int)name.size, name.data);
     for (unsigned i = 0; i < count; i++)
-        offset_s[i] = (int32_t) offsets[i];
+        offset_s[i] = (int32_t)offsets[i];
     zone->offset_s = offset_s;
     return 0;
 }
@@ -227,13 +227,14 @@ load_programs (struct load *load)
     if (result == NULL)
         return -1;
     uint32_t extra = load->change != NULL ? load->change->program_count : 0, count = 0;
-    struct program *programs = arena_array_of (load->arena, (size_t) PQntuples (result) + extra + 1, struct program);
+    struct program *programs = arena_array_of (load->arena, (size_t)PQntuples (result) + extra + 1, struct program);
     int status = programs == NULL ? out_of_memory (load) : 0;
     for (int row = 0; row < PQntuples (result) && status == 0; row++) {
         struct str bytes = arena_str (load->arena, pg_text (result, row, 0));
         struct wire_record *record =
-            bytes.data == NULL ? NULL
-                               : wire_decode (&SCHEMA_PROGRAM, bytes, load->settings->currency_digits, load->arena, load->err);
+            bytes.data == NULL
+                ? NULL
+                : wire_decode (&SCHEMA_PROGRAM, bytes, load->settings->currency_digits, load->arena, load->err);
         if (record == NULL || program_from_record (record, load->arena, &programs[count], load->err) < 0) {
             /* It was checked when it was stored: another version of the engine wrote it. */
             log_error ("a stored program cannot be read: %s", load->err->message);
@@ -258,7 +259,7 @@ load_stores (struct load *load)
     if (result == NULL)
         return -1;
     int rows = PQntuples (result), status = 0;
-    struct store *stores = arena_array_of (load->arena, (size_t) rows + 1, struct store);
+    struct store *stores = arena_array_of (load->arena, (size_t)rows + 1, struct store);
     if (stores == NULL)
         status = out_of_memory (load);
     for (int row = 0; row < rows && status == 0; row++) {
@@ -276,7 +277,7 @@ load_stores (struct load *load)
         const int64_t *offsets;
         struct zone *zone = &stores[row].zone;
         zone->name = arena_str (load->arena, zone_name);
-        zone->count = (unsigned) pg_int_array (result, row, 2, load->arena, &zone->utc_us);
+        zone->count = (unsigned)pg_int_array (result, row, 2, load->arena, &zone->utc_us);
         pg_int_array (result, row, 3, load->arena, &offsets);
         int32_t *offset_s = arena_array_of (load->arena, zone->count + 1, int32_t);
         if (zone->utc_us == NULL || offsets == NULL || offset_s == NULL) {
@@ -284,12 +285,12 @@ load_stores (struct load *load)
             break;
         }
         for (unsigned i = 0; i < zone->count; i++)
-            offset_s[i] = (int32_t) offsets[i];
+            offset_s[i] = (int32_t)offsets[i];
         zone->offset_s = offset_s;
     }
     PQclear (result);
     load->catalog->stores = stores;
-    load->catalog->store_count = (uint32_t) rows;
+    load->catalog->store_count = (uint32_t)rows;
     return status;
 }
 
@@ -301,8 +302,7 @@ load_categories (struct load *load)
         return -1;
     const struct catalog_change *change = load->change;
     uint32_t extra = change != NULL ? change->category_count : 0, count = 0;
-    struct category *categories =
-        arena_array_of (load->arena, (size_t) PQntuples (result) + extra + 1, struct category);
+    struct category *categories = arena_array_of (load->arena, (size_t)PQntuples (result) + extra + 1, struct category);
     int status = categories == NULL ? out_of_memory (load) : 0;
     for (int row = 0; row < PQntuples (result) && status == 0; row++) {
         struct category category = { pg_int (result, row, 0), !pg_is_null (result, row, 1), pg_int (result, row, 1) };
@@ -328,7 +328,7 @@ load_levels (struct load *load)
         return -1;
     const struct catalog_change *change = load->change;
     uint32_t extra = change != NULL ? change->level_count : 0, count = 0;
-    struct level *levels = arena_array_of (load->arena, (size_t) PQntuples (result) + extra + 1, struct level);
+    struct level *levels = arena_array_of (load->arena, (size_t)PQntuples (result) + extra + 1, struct level);
     int status = levels == NULL ? out_of_memory (load) : 0;
     for (int row = 0; row < PQntuples (result) && status == 0; row++) {
         struct level level = { pg_int (result, row, 0), pg_int (result, row, 1),  pg_int (result, row, 2),
@@ -365,8 +365,8 @@ catalog_load (struct pg *pg, const struct engine_settings *settings, int64_t ver
     load.catalog->version = version;
     load.catalog->currency_digits = settings->currency_digits;
     *failure = PG_NONE;
-    if (zone_load (pg, str_of (settings->time_zone), arena, &load.catalog->zone, deadline_us, failure, err) < 0
-        || load_stores (&load) < 0 || load_categories (&load) < 0 || load_levels (&load) < 0 || load_programs (&load) < 0)
+    if (zone_load (pg, str_of (settings->time_zone), arena, &load.catalog->zone, deadline_us, failure, err) < 0 ||
+        load_stores (&load) < 0 || load_categories (&load) < 0 || load_levels (&load) < 0 || load_programs (&load) < 0)
         return -1;
     if (catalog_build (load.catalog, arena, err) < 0)
         return -1;
@@ -427,18 +427,20 @@ reload (struct catalog_cache *cache, struct pg *pg, int64_t version, int64_t dea
     int64_t since = INT64_MIN;
     if (arena == NULL)
         return error_set (err, ERROR_INTERNAL, "out of memory for the catalog");
-    if (catalog_load (pg, cache->settings, version, NULL, arena, &catalog, deadline_us, failure, err) < 0
-        || version_since (pg, version, arena, deadline_us, failure, &since, err) < 0
-        || (lines = category_lines (catalog, arena)) == NULL) {
+    if (catalog_load (pg, cache->settings, version, NULL, arena, &catalog, deadline_us, failure, err) < 0 ||
+        version_since (pg, version, arena, deadline_us, failure, &since, err) < 0 ||
+        (lines = category_lines (catalog, arena)) == NULL) {
         arena_destroy (&arena);
-        return lines == NULL && *failure == PG_NONE ? error_set (err, ERROR_INTERNAL, "the catalog cannot be loaded: %.180s", err->message) : -1;
+        return lines == NULL && *failure == PG_NONE
+                   ? error_set (err, ERROR_INTERNAL, "the catalog cannot be loaded: %.180s", err->message)
+                   : -1;
     }
     arena_destroy (&cache->catalog_arena);
     cache->catalog_arena = arena;
     cache->catalog = catalog;
     cache->category_lines = lines;
     cache->in_force_since = since;
-    log_info ("catalog version %lld: %u programs", (long long) version, catalog->program_count);
+    log_info ("catalog version %lld: %u programs", (long long)version, catalog->program_count);
     return 0;
 }
 
@@ -468,8 +470,8 @@ catalog_cache_refresh (struct catalog_cache *cache, struct pg *pg, int64_t versi
                        struct arena *arena, int64_t deadline_us, enum pg_failure *failure, struct error *err)
 {
     *failure = PG_NONE;
-    if ((cache->catalog == NULL || cache->catalog->version != version)
-        && reload (cache, pg, version, deadline_us, failure, err) < 0)
+    if ((cache->catalog == NULL || cache->catalog->version != version) &&
+        reload (cache, pg, version, deadline_us, failure, err) < 0)
         return -1;
     if (cache->product_count > PRODUCTS_CACHED_MAX)
         products_forget (cache);

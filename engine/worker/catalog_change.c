@@ -16,7 +16,8 @@ static int
 at_item (struct change *change, const struct change_item *item)
 {
     struct error inner = change->request->error, *err = &change->request->error;
-    const char *path = inner.detail_count > 0 && strcmp (inner.details[0].name, "path") == 0 ? inner.details[0].value : "";
+    const char *path =
+        inner.detail_count > 0 && strcmp (inner.details[0].name, "path") == 0 ? inner.details[0].value : "";
     char full[96];
     snprintf (full, sizeof full, "%.40s%s%.50s", item->path, item->path[0] != '\0' && path[0] != '\0' ? "." : "", path);
     const char *text = strstr (inner.message, ": ");
@@ -30,7 +31,8 @@ change_begin (struct change *change, struct executor *executor, struct request *
 }
 
 static int
-add (struct change *change, struct change_list *list, const struct wire_record *record, const char *path, struct str definition)
+add (struct change *change, struct change_list *list, const struct wire_record *record, const char *path,
+     struct str definition)
 {
     if (list->count == list->capacity) {
         uint32_t larger = list->capacity ? list->capacity * 2 : 16;
@@ -60,7 +62,7 @@ collect_list (struct change *change, struct change_list *list, const struct wire
         return 0;
     const struct wire_list *records = &record->fields[field].list;
     for (uint32_t i = 0; i < records->count; i++) {
-        const char *path = part > 0 ? arena_printf (change->arena, "part %lld: %s[%u]", (long long) part, name, i)
+        const char *path = part > 0 ? arena_printf (change->arena, "part %lld: %s[%u]", (long long)part, name, i)
                                     : arena_printf (change->arena, "%s[%u]", name, i);
         if (path == NULL)
             return no_memory (change);
@@ -98,12 +100,12 @@ change_collect (struct change *change, const struct wire_record *record, struct 
                 int64_t part)
 {
     uint32_t first = change->programs.count;
-    if (collect_list (change, &change->stores, record, fields.stores, "stores", part) < 0
-        || collect_list (change, &change->partners, record, fields.partners, "partners", part) < 0
-        || collect_list (change, &change->products, record, fields.products, "products", part) < 0
-        || collect_list (change, &change->categories, record, fields.categories, "categories", part) < 0
-        || collect_list (change, &change->levels, record, fields.levels, "levels", part) < 0
-        || collect_list (change, &change->programs, record, fields.programs, "programs", part) < 0)
+    if (collect_list (change, &change->stores, record, fields.stores, "stores", part) < 0 ||
+        collect_list (change, &change->partners, record, fields.partners, "partners", part) < 0 ||
+        collect_list (change, &change->products, record, fields.products, "products", part) < 0 ||
+        collect_list (change, &change->categories, record, fields.categories, "categories", part) < 0 ||
+        collect_list (change, &change->levels, record, fields.levels, "levels", part) < 0 ||
+        collect_list (change, &change->programs, record, fields.programs, "programs", part) < 0)
         return -1;
     return definitions_of (change, body, first);
 }
@@ -121,8 +123,8 @@ check_doubles (struct change *change, const struct change_list *list, const char
         if (at != MAP_ABSENT) {
             char path[96];
             snprintf (path, sizeof path, "%s.%s", list->items[i].path, id_name);
-            return error_field (&change->request->error, ERROR_INVALID_REQUEST, path, "%lld is given twice, first as %s",
-                                (long long) id, list->items[at].path);
+            return error_field (&change->request->error, ERROR_INVALID_REQUEST, path,
+                                "%lld is given twice, first as %s", (long long)id, list->items[at].path);
         }
         if (!map_set (&seen, id, i))
             return no_memory (change);
@@ -138,8 +140,8 @@ check_programs (struct change *change)
         return no_memory (change);
     for (uint32_t i = 0; i < change->programs.count; i++) {
         const struct change_item *item = &change->programs.items[i];
-        if (program_from_record (item->record, change->arena, &change->checked[i], &change->request->error) < 0
-            || program_check (&change->checked[i], change->executor->engine->currency_digits, &change->request->error) < 0)
+        if (program_from_record (item->record, change->arena, &change->checked[i], &change->request->error) < 0 ||
+            program_check (&change->checked[i], change->executor->engine->currency_digits, &change->request->error) < 0)
             return at_item (change, item);
     }
     return 0;
@@ -148,11 +150,12 @@ check_programs (struct change *change)
 int
 change_check (struct change *change)
 {
-    if (check_doubles (change, &change->stores, "store_id") < 0 || check_doubles (change, &change->partners, "partner_id") < 0
-        || check_doubles (change, &change->products, "product_id") < 0
-        || check_doubles (change, &change->categories, "category_id") < 0
-        || check_doubles (change, &change->levels, "membership_product_id") < 0
-        || check_doubles (change, &change->programs, "program_id") < 0)
+    if (check_doubles (change, &change->stores, "store_id") < 0 ||
+        check_doubles (change, &change->partners, "partner_id") < 0 ||
+        check_doubles (change, &change->products, "product_id") < 0 ||
+        check_doubles (change, &change->categories, "category_id") < 0 ||
+        check_doubles (change, &change->levels, "membership_product_id") < 0 ||
+        check_doubles (change, &change->programs, "program_id") < 0)
         return -1;
     return check_programs (change);
 }
@@ -174,12 +177,15 @@ check_together (struct change *change, int64_t version)
     }
     for (uint32_t i = 0; i < change->levels.count; i++) {
         const struct wire_value *fields = change->levels.items[i].record->fields;
-        levels[i] = (struct level){ fields[F_LEVEL_MEMBERSHIP_PRODUCT_ID].integer, fields[F_LEVEL_SEQUENCE].integer,
-                                    fields[F_LEVEL_THRESHOLD].integer, fields[F_LEVEL_EARN_MULTIPLIER].integer,
-                                    fields[F_LEVEL_IS_UPGRADABLE].boolean, fields[F_LEVEL_IS_DOWNGRADABLE].boolean };
+        levels[i] = (struct level){ fields[F_LEVEL_MEMBERSHIP_PRODUCT_ID].integer,
+                                    fields[F_LEVEL_SEQUENCE].integer,
+                                    fields[F_LEVEL_THRESHOLD].integer,
+                                    fields[F_LEVEL_EARN_MULTIPLIER].integer,
+                                    fields[F_LEVEL_IS_UPGRADABLE].boolean,
+                                    fields[F_LEVEL_IS_DOWNGRADABLE].boolean };
     }
     struct catalog_change candidate = { change->programs.count, change->checked, change->categories.count, categories,
-                                        change->levels.count, levels };
+                                        change->levels.count,   levels };
     struct executor *executor = change->executor;
     int status = catalog_load (executor->pg, executor->engine, version, &candidate, change->arena, &catalog,
                                executor_deadline_us (executor), &failure, &change->request->error);
@@ -193,8 +199,8 @@ static int
 run (struct change *change, enum statement statement, struct pg_params *params)
 {
     struct unit *unit = &change->executor->unit;
-    PGresult *result =
-        pg_run (unit->pg, statement, params, executor_deadline_us (change->executor), &unit->failure, &change->request->error);
+    PGresult *result = pg_run (unit->pg, statement, params, executor_deadline_us (change->executor), &unit->failure,
+                               &change->request->error);
     if (result == NULL)
         return -1;
     PQclear (result);
@@ -238,7 +244,7 @@ add_store (struct change *change, const struct wire_value *fields, struct pg_arr
 static void
 add_category (struct change *change, const struct wire_value *fields, struct pg_array *columns)
 {
-    (void) change;
+    (void)change;
     pg_array_int (&columns[0], fields[F_CATEGORY_ID].integer);
     text_or_empty (&columns[1], &fields[F_CATEGORY_NAME]);
     int_or_null (&columns[2], &fields[F_CATEGORY_PARENT_ID]);
@@ -247,7 +253,7 @@ add_category (struct change *change, const struct wire_value *fields, struct pg_
 static void
 add_level (struct change *change, const struct wire_value *fields, struct pg_array *columns)
 {
-    (void) change;
+    (void)change;
     pg_array_int (&columns[0], fields[F_LEVEL_MEMBERSHIP_PRODUCT_ID].integer);
     text_or_empty (&columns[1], &fields[F_LEVEL_NAME]);
     pg_array_int (&columns[2], fields[F_LEVEL_SEQUENCE].integer);
@@ -263,7 +269,7 @@ tags_literal (struct change *change, const struct wire_list *tags)
 {
     size_t size = 3;
     for (uint32_t i = 0; i < tags->count; i++)
-        size += (size_t) tags->texts[i].size * 2 + 3;
+        size += (size_t)tags->texts[i].size * 2 + 3;
     char *text = arena_alloc (change->arena, size), *at = text;
     if (text == NULL)
         return (struct str){ NULL, 0 };
@@ -281,7 +287,7 @@ tags_literal (struct change *change, const struct wire_list *tags)
         *at++ = '"';
     }
     *at++ = '}';
-    return (struct str){ text, (uint32_t) (at - text) };
+    return (struct str){ text, (uint32_t)(at - text) };
 }
 
 static void
@@ -303,7 +309,7 @@ add_partner (struct change *change, const struct wire_value *fields, struct pg_a
     if (fields[F_PARTNER_BIRTHDAY].present) {
         char *day = arena_alloc (change->arena, TIMESTAMP_TEXT_MAX);
         if (day != NULL)
-            day_format ((int32_t) fields[F_PARTNER_BIRTHDAY].integer, day);
+            day_format ((int32_t)fields[F_PARTNER_BIRTHDAY].integer, day);
         pg_array_bytes (&columns[2], str_of (day != NULL ? day : ""));
     } else {
         pg_array_null (&columns[2]);
@@ -311,13 +317,25 @@ add_partner (struct change *change, const struct wire_value *fields, struct pg_a
     pg_array_int (&columns[3], fields[F_PARTNER_ACTIVE].boolean);
 }
 
-static const struct change_table STORES = { STATEMENT_STORES_CLOSE, STATEMENT_STORES_INSERT, 3, { PG_INT8, PG_TEXT, PG_TEXT }, add_store };
-static const struct change_table CATEGORIES = { STATEMENT_CATEGORIES_CLOSE, STATEMENT_CATEGORIES_INSERT, 3, { PG_INT8, PG_TEXT, PG_INT8 }, add_category };
-static const struct change_table LEVELS = { STATEMENT_LEVELS_CLOSE, STATEMENT_LEVELS_INSERT, 7,
-                                            { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_INT8, PG_BOOL, PG_BOOL }, add_level };
-static const struct change_table PRODUCTS = { STATEMENT_PRODUCTS_UPSERT, STATEMENT_PRODUCTS_UPSERT, 6,
-                                              { PG_INT8, PG_TEXT, PG_TEXT, PG_INT8, PG_TEXT, PG_BOOL }, add_product };
-static const struct change_table PARTNERS = { STATEMENT_PARTNERS_UPSERT, STATEMENT_PARTNERS_UPSERT, 4, { PG_INT8, PG_TEXT, PG_TEXT, PG_BOOL }, add_partner };
+static const struct change_table STORES = {
+    STATEMENT_STORES_CLOSE, STATEMENT_STORES_INSERT, 3, { PG_INT8, PG_TEXT, PG_TEXT }, add_store
+};
+static const struct change_table CATEGORIES = {
+    STATEMENT_CATEGORIES_CLOSE, STATEMENT_CATEGORIES_INSERT, 3, { PG_INT8, PG_TEXT, PG_INT8 }, add_category
+};
+static const struct change_table LEVELS = { STATEMENT_LEVELS_CLOSE,
+                                            STATEMENT_LEVELS_INSERT,
+                                            7,
+                                            { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_INT8, PG_BOOL, PG_BOOL },
+                                            add_level };
+static const struct change_table PRODUCTS = { STATEMENT_PRODUCTS_UPSERT,
+                                              STATEMENT_PRODUCTS_UPSERT,
+                                              6,
+                                              { PG_INT8, PG_TEXT, PG_TEXT, PG_INT8, PG_TEXT, PG_BOOL },
+                                              add_product };
+static const struct change_table PARTNERS = {
+    STATEMENT_PARTNERS_UPSERT, STATEMENT_PARTNERS_UPSERT, 4, { PG_INT8, PG_TEXT, PG_TEXT, PG_BOOL }, add_partner
+};
 
 static int
 write_table (struct change *change, const struct change_table *table, const struct change_list *list, int64_t version)
@@ -368,7 +386,7 @@ ensure_zones (struct change *change)
             char path[96];
             snprintf (path, sizeof path, "%s.time_zone", change->stores.items[i].path);
             return error_field (&change->request->error, ERROR_INVALID_REQUEST, path,
-                                "\"%.*s\" is not an IANA time zone", (int) last.size, last.data);
+                                "\"%.*s\" is not an IANA time zone", (int)last.size, last.data);
         }
     }
     return 0;
@@ -396,8 +414,8 @@ write_program (struct change *change, uint32_t index, int64_t version)
     pg_param_int8 (&insert, program->id);
     pg_param_int8 (&insert, version);
     pg_param_text (&insert, program->name);
-    pg_param_int2 (&insert, (int16_t) program->type);
-    pg_param_int2 (&insert, (int16_t) program->state);
+    pg_param_int2 (&insert, (int16_t)program->type);
+    pg_param_int2 (&insert, (int16_t)program->state);
     if (program->has_membership)
         pg_param_int8 (&insert, program->membership_product_id);
     else
@@ -412,8 +430,8 @@ static int
 number_of (struct change *change, enum statement statement, int64_t *number)
 {
     struct unit *unit = &change->executor->unit;
-    PGresult *result =
-        pg_run (unit->pg, statement, NULL, executor_deadline_us (change->executor), &unit->failure, &change->request->error);
+    PGresult *result = pg_run (unit->pg, statement, NULL, executor_deadline_us (change->executor), &unit->failure,
+                               &change->request->error);
     if (result == NULL)
         return -1;
     *number = pg_int (result, 0, 0);
@@ -450,24 +468,24 @@ change_apply (struct change *change, int64_t *version)
 {
     int64_t reference_version;
     bool moves;
-    if (number_of (change, STATEMENT_CATALOG_LOCK, version) < 0 || moves_catalog (change, &moves) < 0
-        || ensure_zones (change) < 0)
+    if (number_of (change, STATEMENT_CATALOG_LOCK, version) < 0 || moves_catalog (change, &moves) < 0 ||
+        ensure_zones (change) < 0)
         return -1;
     if (moves && check_together (change, *version) < 0)
         return -1;
     if (moves && number_of (change, STATEMENT_CATALOG_BUMP, version) < 0)
         return -1;
-    if (write_table (change, &STORES, &change->stores, *version) < 0
-        || write_table (change, &CATEGORIES, &change->categories, *version) < 0
-        || write_table (change, &LEVELS, &change->levels, *version) < 0)
+    if (write_table (change, &STORES, &change->stores, *version) < 0 ||
+        write_table (change, &CATEGORIES, &change->categories, *version) < 0 ||
+        write_table (change, &LEVELS, &change->levels, *version) < 0)
         return -1;
     for (uint32_t i = 0; i < change->programs.count; i++)
         if (write_program (change, i, *version) < 0)
             return -1;
-    if (change->products.count + change->partners.count > 0
-        && (number_of (change, STATEMENT_REFERENCE_BUMP, &reference_version) < 0
-            || write_table (change, &PRODUCTS, &change->products, reference_version) < 0
-            || write_table (change, &PARTNERS, &change->partners, reference_version) < 0))
+    if (change->products.count + change->partners.count > 0 &&
+        (number_of (change, STATEMENT_REFERENCE_BUMP, &reference_version) < 0 ||
+         write_table (change, &PRODUCTS, &change->products, reference_version) < 0 ||
+         write_table (change, &PARTNERS, &change->partners, reference_version) < 0))
         return -1;
     struct unit_event event = { .topic = TOPIC_CATALOG_CHANGED };
     if (moves && unit_add_event (&change->executor->unit, &event) < 0)

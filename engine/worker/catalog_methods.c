@@ -6,9 +6,9 @@
 
 #include <stdio.h>
 
-static const struct change_fields REFERENCE_FIELDS = { F_REFERENCE_PUT_STORES,     F_REFERENCE_PUT_PARTNERS,
-                                                       F_REFERENCE_PUT_PRODUCTS,   F_REFERENCE_PUT_CATEGORIES,
-                                                       F_REFERENCE_PUT_LEVELS,     -1 };
+static const struct change_fields REFERENCE_FIELDS = { F_REFERENCE_PUT_STORES,   F_REFERENCE_PUT_PARTNERS,
+                                                       F_REFERENCE_PUT_PRODUCTS, F_REFERENCE_PUT_CATEGORIES,
+                                                       F_REFERENCE_PUT_LEVELS,   -1 };
 static const struct change_fields LOAD_FIELDS = { F_LOAD_PUT_STORES,     F_LOAD_PUT_PARTNERS, F_LOAD_PUT_PRODUCTS,
                                                   F_LOAD_PUT_CATEGORIES, F_LOAD_PUT_LEVELS,   F_LOAD_PUT_PROGRAMS };
 
@@ -37,8 +37,8 @@ program_put_execute (struct executor *executor, struct request *request)
     struct change change;
     int64_t version;
     change_begin (&change, executor, request, executor->transaction);
-    if (change_add_program (&change, request->record, request->body, "") < 0 || change_check (&change) < 0
-        || change_apply (&change, &version) < 0)
+    if (change_add_program (&change, request->record, request->body, "") < 0 || change_check (&change) < 0 ||
+        change_apply (&change, &version) < 0)
         return -1;
     render_ok (&request->reply, 4);
     render_bool (&request->reply, "replayed", false);
@@ -73,7 +73,7 @@ program_delete_execute (struct executor *executor, struct request *request)
         pg_param_int8 (&insert, id);
         pg_param_int8 (&insert, version + 1);
         pg_param_text (&insert, arena_str (executor->transaction, pg_text (result, 0, 2)));
-        pg_param_int2 (&insert, (int16_t) pg_int (result, 0, 3));
+        pg_param_int2 (&insert, (int16_t)pg_int (result, 0, 3));
         pg_param_int2 (&insert, PROGRAM_ARCHIVED);
         pg_param_null (&insert);
         pg_param_bool (&insert, false);
@@ -81,12 +81,12 @@ program_delete_execute (struct executor *executor, struct request *request)
     }
     PQclear (result);
     if (!had && !had_draft)
-        return error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no program %lld", (long long) id);
+        return error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no program %lld", (long long)id);
     if (had) {
         struct unit_event event = { .topic = TOPIC_CATALOG_CHANGED };
-        if (run_only (executor, request, STATEMENT_CATALOG_BUMP, NULL) < 0
-            || run_only (executor, request, STATEMENT_PROGRAM_INSERT, &insert) < 0
-            || unit_add_event (&executor->unit, &event) < 0)
+        if (run_only (executor, request, STATEMENT_CATALOG_BUMP, NULL) < 0 ||
+            run_only (executor, request, STATEMENT_PROGRAM_INSERT, &insert) < 0 ||
+            unit_add_event (&executor->unit, &event) < 0)
             return -1;
         version++;
     }
@@ -130,7 +130,8 @@ program_get_execute (struct executor *executor, struct request *request)
     PQclear (result);
     if (found || at_version)
         return found ? 0
-                     : error_field (&request->error, ERROR_NOT_FOUND, "program_id", "program %lld was not there in that version", (long long) id);
+                     : error_field (&request->error, ERROR_NOT_FOUND, "program_id",
+                                    "program %lld was not there in that version", (long long)id);
     pg_param_int8 (&draft, id);
     if ((result = run (executor, request, STATEMENT_DRAFT_GET, &draft)) == NULL)
         return -1;
@@ -138,7 +139,9 @@ program_get_execute (struct executor *executor, struct request *request)
     if (found)
         render_program (&request->reply, STR ("draft"), 0, pg_text (result, 0, 0));
     PQclear (result);
-    return found ? 0 : error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no program %lld", (long long) id);
+    return found ? 0
+                 : error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no program %lld",
+                                (long long)id);
 }
 
 static void
@@ -163,14 +166,14 @@ int
 program_list_execute (struct executor *executor, struct request *request)
 {
     const struct wire_value *fields = request->record->fields;
-    int limit = (int) fields[F_PROGRAM_LIST_LIMIT].integer;
+    int limit = (int)fields[F_PROGRAM_LIST_LIMIT].integer;
     int64_t after = INT64_MIN;
     struct pg_params params = { .arena = executor->transaction };
     if (fields[F_PROGRAM_LIST_CURSOR].present && !decimal_parse (fields[F_PROGRAM_LIST_CURSOR].text, 0, &after))
         return error_field (&request->error, ERROR_INVALID_REQUEST, "cursor", "is not a `next_cursor` of this method");
     pg_param_int8 (&params, after);
     if (fields[F_PROGRAM_LIST_STATE].present)
-        pg_param_int2 (&params, (int16_t) fields[F_PROGRAM_LIST_STATE].integer);
+        pg_param_int2 (&params, (int16_t)fields[F_PROGRAM_LIST_STATE].integer);
     else
         pg_param_null (&params);
     /* A program may have two rows, one of them its draft: the last id of a full page is left to the next. */
@@ -188,12 +191,12 @@ program_list_execute (struct executor *executor, struct request *request)
     }
     render_ok (&request->reply, 2);
     wire_write_cstr (&request->reply, "programs");
-    wire_write_array (&request->reply, (uint32_t) shown);
+    wire_write_array (&request->reply, (uint32_t)shown);
     for (int row = 0; row < shown; row++)
         render_program_row (&request->reply, result, row);
     if (shown < rows) {
         char text[24];
-        snprintf (text, sizeof text, "%lld", (long long) pg_int (result, shown - 1, 0));
+        snprintf (text, sizeof text, "%lld", (long long)pg_int (result, shown - 1, 0));
         render_text (&request->reply, "next_cursor", str_of (text));
     } else {
         render_nil (&request->reply, "next_cursor");
@@ -225,8 +228,8 @@ reference_put_execute (struct executor *executor, struct request *request)
     struct change change;
     int64_t version;
     change_begin (&change, executor, request, executor->transaction);
-    if (change_collect (&change, request->record, REFERENCE_FIELDS, request->body, 0) < 0 || change_check (&change) < 0
-        || change_apply (&change, &version) < 0)
+    if (change_collect (&change, request->record, REFERENCE_FIELDS, request->body, 0) < 0 ||
+        change_check (&change) < 0 || change_apply (&change, &version) < 0)
         return -1;
     render_change (request, &change, version);
     return 0;
@@ -268,9 +271,10 @@ lock_load (struct executor *executor, struct request *request, int64_t load_id)
     int64_t state = PQntuples (result) == 1 ? pg_int (result, 0, 0) : 0;
     PQclear (result);
     if (state == 0)
-        return error_field (&request->error, ERROR_NOT_FOUND, "load_id", "there is no load %lld", (long long) load_id);
+        return error_field (&request->error, ERROR_NOT_FOUND, "load_id", "there is no load %lld", (long long)load_id);
     if (state == 2)
-        return error_field (&request->error, ERROR_CONFLICT, "load_id", "load %lld is committed already", (long long) load_id);
+        return error_field (&request->error, ERROR_CONFLICT, "load_id", "load %lld is committed already",
+                            (long long)load_id);
     return 0;
 }
 
@@ -283,7 +287,7 @@ load_put_execute (struct executor *executor, struct request *request)
     if (lock_load (executor, request, load_id) < 0)
         return -1;
     pg_param_int8 (&params, load_id);
-    pg_param_int4 (&params, (int32_t) fields[F_LOAD_PUT_PART].integer);
+    pg_param_int4 (&params, (int32_t)fields[F_LOAD_PUT_PART].integer);
     pg_param_bytes (&params, request->body);
     if (run_only (executor, request, STATEMENT_LOAD_PUT, &params) < 0)
         return -1;
@@ -299,9 +303,10 @@ collect_part (struct change *change, const PGresult *result, int row)
 {
     struct executor *executor = change->executor;
     struct str body = arena_str (executor->transaction, pg_text (result, row, 1));
-    struct wire_record *record = body.data == NULL ? NULL
-                                                   : wire_decode (&SCHEMA_LOAD_PUT, body, executor->engine->currency_digits,
-                                                                  executor->transaction, &change->request->error);
+    struct wire_record *record = body.data == NULL
+                                     ? NULL
+                                     : wire_decode (&SCHEMA_LOAD_PUT, body, executor->engine->currency_digits,
+                                                    executor->transaction, &change->request->error);
     if (record == NULL)
         return body.data == NULL ? request_fail (change->request, ERROR_TOO_LARGE, "the load is too large") : -1;
     return change_collect (change, record, LOAD_FIELDS, body, pg_int (result, row, 0));
@@ -332,11 +337,11 @@ load_commit_execute (struct executor *executor, struct request *request)
     if (status < 0)
         return -1;
     if (!complete)
-        return error_field (&request->error, ERROR_INVALID_REQUEST, "parts", "the load has %d parts, not %lld numbered from 1", rows,
-                            (long long) parts);
-    if (change_check (&change) < 0 || change_apply (&change, &version) < 0
-        || run_only (executor, request, STATEMENT_LOAD_FINISH, &params) < 0
-        || run_only (executor, request, STATEMENT_LOAD_PARTS_DELETE, &params) < 0)
+        return error_field (&request->error, ERROR_INVALID_REQUEST, "parts",
+                            "the load has %d parts, not %lld numbered from 1", rows, (long long)parts);
+    if (change_check (&change) < 0 || change_apply (&change, &version) < 0 ||
+        run_only (executor, request, STATEMENT_LOAD_FINISH, &params) < 0 ||
+        run_only (executor, request, STATEMENT_LOAD_PARTS_DELETE, &params) < 0)
         return -1;
     render_change (request, &change, version);
     return 0;

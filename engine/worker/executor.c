@@ -27,9 +27,10 @@ request_fail (struct request *request, enum error_code code, const char *format,
 }
 
 int
-executor_init (struct executor *executor, const struct worker_settings *settings, bool reading, struct error *err)
+executor_init (struct executor *executor, const struct worker_settings *settings, const struct lease *lease,
+               bool reading, struct error *err)
 {
-    *executor = (struct executor){ .settings = settings, .reading = reading };
+    *executor = (struct executor){ .settings = settings, .lease = lease, .reading = reading };
     executor->engine = &executor->engine_storage;
     struct pg_options options = {
         .url = settings->database,
@@ -42,8 +43,8 @@ executor_init (struct executor *executor, const struct worker_settings *settings
     executor->pg = pg_new (&options);
     executor->requests = arena_new (REQUESTS_BYTES_MAX);
     executor->transaction = arena_new (TRANSACTION_BYTES_MAX);
-    if (executor->pg == NULL || executor->requests == NULL || executor->transaction == NULL
-        || catalog_cache_init (&executor->cache, executor->engine) < 0) {
+    if (executor->pg == NULL || executor->requests == NULL || executor->transaction == NULL ||
+        catalog_cache_init (&executor->cache, executor->engine) < 0) {
         executor_free (executor);
         return error_set (err, ERROR_INTERNAL, "out of memory");
     }
@@ -72,8 +73,8 @@ look_after_partitions (struct executor *executor)
     int64_t now_us = clock_monotonic_us ();
     enum pg_failure failure;
     struct error err;
-    if (executor->reading
-        || (executor->partitions_at_us != 0 && now_us - executor->partitions_at_us < PARTITIONS_EVERY_US))
+    if (executor->reading ||
+        (executor->partitions_at_us != 0 && now_us - executor->partitions_at_us < PARTITIONS_EVERY_US))
         return;
     executor->partitions_at_us = now_us;
     PGresult *result =
@@ -107,8 +108,7 @@ static int
 fill_block (struct executor *executor, struct id_block *block, enum statement statement, struct error *err)
 {
     enum pg_failure failure;
-    PGresult *result =
-        pg_run (executor->pg, statement, NULL, executor_deadline_us (executor), &failure, err);
+    PGresult *result = pg_run (executor->pg, statement, NULL, executor_deadline_us (executor), &failure, err);
     if (result == NULL)
         return -1;
     block->next = pg_int (result, 0, 0);
@@ -121,11 +121,11 @@ int
 executor_ids (struct executor *executor, unsigned orders, unsigned cards, struct error *err)
 {
     /* What is left of an old block is given up: ids are plenty. */
-    if (executor->order_ids.end - executor->order_ids.next < orders
-        && fill_block (executor, &executor->order_ids, STATEMENT_ORDER_BLOCK, err) < 0)
+    if (executor->order_ids.end - executor->order_ids.next < orders &&
+        fill_block (executor, &executor->order_ids, STATEMENT_ORDER_BLOCK, err) < 0)
         return -1;
-    if (executor->card_ids.end - executor->card_ids.next < cards
-        && fill_block (executor, &executor->card_ids, STATEMENT_CARD_BLOCK, err) < 0)
+    if (executor->card_ids.end - executor->card_ids.next < cards &&
+        fill_block (executor, &executor->card_ids, STATEMENT_CARD_BLOCK, err) < 0)
         return -1;
     return 0;
 }
@@ -157,9 +157,9 @@ code_fold (struct str code, struct arena *arena)
     while (code.size > 0 && (code.data[code.size - 1] == ' ' || code.data[code.size - 1] == '\t'))
         code.size--;
     struct str folded = arena_str (arena, code);
-    char *at = (char *) folded.data;
+    char *at = (char *)folded.data;
     for (uint32_t i = 0; at != NULL && i < folded.size; i++)
         if (at[i] >= 'a' && at[i] <= 'z')
-            at[i] = (char) (at[i] - 'a' + 'A');
+            at[i] = (char)(at[i] - 'a' + 'A');
     return folded;
 }

@@ -4,6 +4,7 @@
 #ifndef WORKER_EXECUTOR_H
 #define WORKER_EXECUTOR_H
 
+#include "worker/lease.h"
 #include "worker/request.h"
 
 /* The blocks are as large as the sequences' increments (sql/migrations/0001_ledger.sql). */
@@ -22,6 +23,7 @@ struct executor_stats {
 struct executor {
     const struct worker_settings *settings;
     const struct engine_settings *engine;
+    const struct lease *lease;
     struct pg *pg;
     struct catalog_cache cache;
     struct arena *requests;    /* lives as long as the requests of one run */
@@ -35,7 +37,8 @@ struct executor {
     struct engine_settings engine_storage;
 };
 
-int executor_init (struct executor *executor, const struct worker_settings *settings, bool reading, struct error *err);
+int executor_init (struct executor *executor, const struct worker_settings *settings, const struct lease *lease, bool reading,
+                   struct error *err);
 void executor_free (struct executor *executor);
 
 /* Connects when needed, reads the settings once. -1: `unavailable`. */

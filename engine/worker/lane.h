@@ -12,7 +12,8 @@ struct lane;
 typedef void lane_run (struct executor *executor, struct request **requests, unsigned count);
 
 /* Starts the thread. `done_fd` (an eventfd) is written to whenever a list is done. */
-struct lane *lane_new (const struct worker_settings *settings, bool reading, lane_run *run, int done_fd, struct error *err);
+struct lane *lane_new (const struct worker_settings *settings, const struct lease *lease, bool reading, lane_run *run, int done_fd,
+                       struct error *err);
 /* Waits for the list in hand, ends the thread. */
 void lane_destroy (struct lane **lane);
 

@@ -85,19 +85,19 @@ main (int argc, char **argv)
             settings.name = optarg;
             break;
         case CREDIT:
-            settings.credit = (unsigned) (value = number (optarg, 1, 4096));
+            settings.credit = (unsigned)(value = number (optarg, 1, 4096));
             break;
         case BATCH:
-            settings.batch_max = (unsigned) (value = number (optarg, 1, 512));
+            settings.batch_max = (unsigned)(value = number (optarg, 1, 512));
             break;
         case LOCK_TIMEOUT:
-            settings.lock_timeout_ms = (int) (value = number (optarg, 100, 60000));
+            settings.lock_timeout_ms = (int)(value = number (optarg, 100, 60000));
             break;
         case COMMIT_TIMEOUT:
-            settings.commit_timeout_ms = (int) (value = number (optarg, 100, 600000));
+            settings.commit_timeout_ms = (int)(value = number (optarg, 100, 600000));
             break;
         case LOG:
-            level = (int) (value = log_level_by_name (optarg));
+            level = (int)(value = log_level_by_name (optarg));
             break;
         case HELP:
             fputs (USAGE, stdout);
@@ -115,7 +115,7 @@ main (int argc, char **argv)
         return usage ("not understood: ", argv[optind]);
     if (settings.broker_count == 0 || settings.database == NULL)
         return usage ("needs --broker and --database", "");
-    log_open ("loyalty-worker", (enum log_level) level);
+    log_open ("loyalty-worker", (enum log_level)level);
     if (sodium_init () < 0) {
         log_error ("no source of random numbers");
         return 1;

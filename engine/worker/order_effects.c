@@ -60,8 +60,8 @@ append_journal_uses (struct order_run *run, const struct card *card, uint32_t fr
                      const struct lot_use **uses, uint32_t *count)
 {
     for (uint32_t i = from; i < card->journal_size; i++)
-        if (card->journal[i].kind == kind
-            && append_uses (run, uses, count, card->journal[i].uses, card->journal[i].use_count) < 0)
+        if (card->journal[i].kind == kind &&
+            append_uses (run, uses, count, card->journal[i].uses, card->journal[i].use_count) < 0)
             return -1;
     return 0;
 }
@@ -84,7 +84,7 @@ card_to_change (struct order_run *run, int64_t card_id)
 {
     struct unit_card *card = unit_card (run->unit, card_id);
     if (card == NULL) {
-        request_fail (run->request, ERROR_NOT_FOUND, "card %lld is not there any more", (long long) card_id);
+        request_fail (run->request, ERROR_NOT_FOUND, "card %lld is not there any more", (long long)card_id);
         return NULL;
     }
     if (unit_save_card (run->unit, &run->savepoint, card_id) < 0) {
@@ -121,8 +121,7 @@ take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t
         return run_no_memory (run);
     effect->shortfall = shortfall_of (run, card->card.program_id);
     if (ledger_take_back (&card->card, points, lots, lot_count, effect->shortfall, run->record.order.instant, &source,
-                          run->arena, &missing, &run->request->error)
-        < 0)
+                          run->arena, &missing, &run->request->error) < 0)
         return -1;
     effect->taken_back += points - missing;
     effect->missing += missing;
@@ -144,7 +143,8 @@ give_back (struct order_run *run, int64_t card_id, int64_t points, const struct 
     struct lot_finder finder = unit_lot_finder (run->unit);
     if (effect == NULL)
         return run_no_memory (run);
-    if (ledger_give_back (&card->card, uses, use_count, extended, instant, &finder, run->arena, &run->request->error) < 0)
+    if (ledger_give_back (&card->card, uses, use_count, extended, instant, &finder, run->arena, &run->request->error) <
+        0)
         return -1;
     effect->given_back += points;
     return append_uses (run, &effect->given_uses, &effect->given_count, uses, use_count);
@@ -195,7 +195,7 @@ card_of_program (struct order_run *run, int64_t program_id)
 {
     struct unit_card *card = NULL;
     while ((card = unit_card_of_partner (run->unit, run->record.order.partner_id, card)) != NULL)
-        if (card->single && card->card.program_id == program_id)
+        if (card->card.program_id == program_id)
             return card;
     return NULL;
 }
@@ -214,14 +214,14 @@ card_of_result (struct order_run *run, const struct points_result *result)
     /* A quote makes nothing: its new cards have numbers below 0 and no code. */
     int64_t card_id = run->unit->locking
                           ? executor_card_id (executor, bucket_of_partner (partner_id, executor->engine->buckets))
-                          : -(int64_t) run->unit->card_count - 1;
+                          : -(int64_t)run->unit->card_count - 1;
     struct str code = run->unit->locking ? executor_new_code (executor) : STR ("");
     if (card_id == 0) {
         request_fail (run->request, ERROR_INTERNAL, "the order makes too many cards");
         return NULL;
     }
-    card = code.data == NULL ? NULL
-                             : unit_card_add (run->unit, card_id, result->program_id, true, partner_id, code, true);
+    card =
+        code.data == NULL ? NULL : unit_card_add (run->unit, card_id, result->program_id, true, partner_id, code, true);
     if (card == NULL)
         run_no_memory (run);
     return card;
@@ -239,8 +239,7 @@ earn (struct order_run *run, struct unit_card *card, int64_t points)
         lot.expires = expiry_instant (&program->expiry, &catalog->zone, instant);
     }
     if (ledger_gain (&card->card, JOURNAL_EARN, points, instant, lot.usable_from, lot.expires, run->request->order_ref,
-                     run->arena, &lot.lot_no, &run->request->error)
-        < 0)
+                     run->arena, &lot.lot_no, &run->request->error) < 0)
         return -1;
     struct card_effect *effect = run_effect (run, card);
     if (effect == NULL)
@@ -255,8 +254,7 @@ redeem (struct order_run *run, struct unit_card *card, int64_t points)
     const struct journal_row *row;
     struct lot_source source = unit_lot_source (run->unit);
     if (ledger_spend (&card->card, JOURNAL_REDEEM, points, run->record.order.instant, &source, run->arena, &row,
-                      &run->request->error)
-        < 0)
+                      &run->request->error) < 0)
         return -1;
     struct card_effect *effect = run_effect (run, card);
     if (effect == NULL)
@@ -275,8 +273,8 @@ run_evaluated_points (struct order_run *run)
             continue;
         struct unit_card *card = card_of_result (run, result);
         /* Earned first: points of the order may pay for its own rewards. */
-        if (card == NULL || (result->earned > 0 && earn (run, card, result->earned) < 0)
-            || (result->redeemed > 0 && redeem (run, card, result->redeemed) < 0))
+        if (card == NULL || (result->earned > 0 && earn (run, card, result->earned) < 0) ||
+            (result->redeemed > 0 && redeem (run, card, result->redeemed) < 0))
             return -1;
     }
     return 0;
@@ -295,10 +293,9 @@ run_balances (struct order_run *run)
         struct card_effect *effect = &run->effects[i];
         struct unit_card *card = unit_card (run->unit, effect->card_id);
         if (card == NULL)
-            return request_fail (run->request, ERROR_INTERNAL, "card %lld is lost", (long long) effect->card_id);
+            return request_fail (run->request, ERROR_INTERNAL, "card %lld is lost", (long long)effect->card_id);
         if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &effect->balance,
-                            &run->request->error)
-            < 0)
+                            &run->request->error) < 0)
             return -1;
         effect->debt = card->card.debt;
     }

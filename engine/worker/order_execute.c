@@ -16,7 +16,7 @@ instant_of (const struct order_run *run, struct wire_time time)
         return time.us;
     int64_t day = time.us / US_PER_DAY - (time.us % US_PER_DAY < 0);
     return instant_from_local (catalog_zone (run->executor->cache.catalog, order->has_store, order->store_id),
-                               (int32_t) day, time.us - day * US_PER_DAY);
+                               (int32_t)day, time.us - day * US_PER_DAY);
 }
 
 /* A late order is evaluated as of its date. This version can do so where nothing else than its date is different:
@@ -112,14 +112,13 @@ read_original (struct order_run *run, const struct original_place *place)
     if (record == NULL)
         return run_no_memory (run);
     if (order_read (run->executor, place->place, run->unit->locking, run->arena, &found, &stored, record,
-                    &run->request->error)
-        < 0)
+                    &run->request->error) < 0)
         return -1;
     if (!found)
-        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int) place->order_id.size,
+        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int)place->order_id.size,
                              place->order_id.data);
-    if (read_refunds (run, place->place, &refunds, &refund_count) < 0
-        || refund_original_from_records (record, refunds, refund_count, run->arena, original, &run->request->error) < 0)
+    if (read_refunds (run, place->place, &refunds, &refund_count) < 0 ||
+        refund_original_from_records (record, refunds, refund_count, run->arena, original, &run->request->error) < 0)
         return -1;
     original->cancelled = stored.cancelled;
     run->original_places[run->original_count++] = place->place;
@@ -134,8 +133,8 @@ read_originals (struct order_run *run)
     if (run->originals == NULL || run->original_places == NULL)
         return run_no_memory (run);
     for (uint32_t i = 0; i < run->data->original_count; i++)
-        if (run->data->originals[i].found && run->data->originals[i].place.order_ref != 0
-            && read_original (run, &run->data->originals[i]) < 0)
+        if (run->data->originals[i].found && run->data->originals[i].place.order_ref != 0 &&
+            read_original (run, &run->data->originals[i]) < 0)
             return -1;
     return 0;
 }
@@ -167,7 +166,8 @@ add_card (struct order_run *run, struct card_state *cards, uint32_t *count, stru
             cards[i].presented |= presented;
             return 0;
         }
-    if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &balance, &run->request->error) < 0)
+    if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &balance, &run->request->error) <
+        0)
         return -1;
     int64_t usable = balance - card->card.held;
     cards[(*count)++] = (struct card_state){ .card_id = card->card.card_id,
@@ -190,8 +190,8 @@ add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
     for (uint32_t i = 0; i < run->data->presented_count; i++) {
         int64_t id = run->data->presented_ids[i];
         struct unit_card *card = id == 0 ? NULL : unit_card (run->unit, id);
-        bool own = card != NULL
-                   && (!card->card.has_partner || (order->has_partner && card->card.partner_id == order->partner_id));
+        bool own = card != NULL &&
+                   (!card->card.has_partner || (order->has_partner && card->card.partner_id == order->partner_id));
         if (!own && i < run->data->required_count) {
             char path[32];
             snprintf (path, sizeof path, "cards[%u]", i);
@@ -278,8 +278,7 @@ store_origins (struct order_run *run)
 {
     for (uint32_t i = 0; i < run->record.effect_count; i++) {
         struct unit_card *card = unit_card (run->unit, run->effects[i].card_id);
-        if (card != NULL
-            && unit_card_origin (run->unit, card, run->request->order_ref, run->record.order.order_id) < 0)
+        if (card != NULL && unit_card_origin (run->unit, card, run->request->order_ref, run->record.order.order_id) < 0)
             return run_no_memory (run);
     }
     return 0;
@@ -291,17 +290,20 @@ store_record (struct order_run *run)
     struct buf bytes = { 0 };
     struct unit_order order = { .bucket = run->request->member_bucket,
                                 .order_ref = run->request->order_ref,
-                                .kind = (int16_t) run->record.kind,
+                                .kind = (int16_t)run->record.kind,
                                 .has_partner = run->record.order.has_partner,
                                 .partner_id = run->record.order.partner_id };
     static const enum topic TOPICS[] = { [RECORD_PROCESS] = TOPIC_ORDER_PROCESSED,
                                          [RECORD_REFUND] = TOPIC_ORDER_REFUNDED,
                                          [RECORD_CANCEL] = TOPIC_ORDER_CANCELLED };
-    struct unit_event event = { .bucket = order.bucket, .topic = TOPICS[run->record.kind], .order_ref = order.order_ref };
+    struct unit_event event = { .bucket = order.bucket,
+                                .topic = TOPICS[run->record.kind],
+                                .order_ref = order.order_ref };
     int status = order_record_encode (&run->record, &bytes, &run->request->error);
     if (status == 0) {
-        order.record = arena_str (run->arena, (struct str){ (const char *) bytes.data, (uint32_t) bytes.size });
-        if (order.record.data == NULL || unit_add_order (run->unit, &order) < 0 || unit_add_event (run->unit, &event) < 0)
+        order.record = arena_str (run->arena, (struct str){ (const char *)bytes.data, (uint32_t)bytes.size });
+        if (order.record.data == NULL || unit_add_order (run->unit, &order) < 0 ||
+            unit_add_event (run->unit, &event) < 0)
             status = run_no_memory (run);
     }
     buf_free (&bytes);
@@ -323,15 +325,14 @@ run_steps (struct order_run *run)
     record->order_ref = run->request->order_ref;
     if (copy_order (run) < 0 || set_time (run) < 0)
         return -1;
-    if (run->data->original_count > 0
-        && (read_originals (run) < 0
-            || refund_plan_make (&record->order, run->originals, run->original_count, run->arena, &run->plan,
-                                 &run->request->error)
-                   < 0
-            || order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 || run_refund_points (run) < 0))
+    if (run->data->original_count > 0 &&
+        (read_originals (run) < 0 ||
+         refund_plan_make (&record->order, run->originals, run->original_count, run->arena, &run->plan,
+                           &run->request->error) < 0 ||
+         order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 || run_refund_points (run) < 0))
         return -1;
-    if (set_state (run) < 0
-        || evaluate_order (catalog, &record->order, strict, run->arena, &record->evaluation, &run->request->error) < 0)
+    if (set_state (run) < 0 ||
+        evaluate_order (catalog, &record->order, strict, run->arena, &record->evaluation, &run->request->error) < 0)
         return -1;
     if (run_evaluated_points (run) < 0 || run_balances (run) < 0)
         return -1;
@@ -402,19 +403,20 @@ cancel_known (struct order_run *run, const struct original_place *place)
     uint32_t refund_count = 0;
     bool found = false;
 
-    if (order_read (run->executor, place->place, true, run->arena, &found, &stored, &original, &run->request->error) < 0)
+    if (order_read (run->executor, place->place, true, run->arena, &found, &stored, &original, &run->request->error) <
+        0)
         return -1;
     if (!found)
-        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int) place->order_id.size,
+        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int)place->order_id.size,
                              place->order_id.data);
     if (original.kind == RECORD_CANCEL || stored.cancelled)
-        return request_fail (run->request, ERROR_CONFLICT, "order %.*s is cancelled already", (int) place->order_id.size,
+        return request_fail (run->request, ERROR_CONFLICT, "order %.*s is cancelled already", (int)place->order_id.size,
                              place->order_id.data);
     if (read_refunds (run, place->place, &refunds, &refund_count) < 0)
         return -1;
     if (refund_count > 0)
         return request_fail (run->request, ERROR_CONFLICT, "order %.*s has refunds; cancel these first",
-                             (int) place->order_id.size, place->order_id.data);
+                             (int)place->order_id.size, place->order_id.data);
     if (original.refund.points_count > 0)
         return request_fail (run->request, ERROR_INVALID_REQUEST,
                              "not supported yet: cancelling an order that took points back of another");
@@ -451,7 +453,7 @@ cancel_execute (struct executor *executor, struct request *request)
         return 0;
     }
     if (place->place.order_ref == 0)
-        return request_fail (request, ERROR_CONFLICT, "order %.*s is cancelled already", (int) place->order_id.size,
+        return request_fail (request, ERROR_CONFLICT, "order %.*s is cancelled already", (int)place->order_id.size,
                              place->order_id.data);
     unit_save (run.unit, &run.savepoint);
     int status = cancel_known (&run, place);
@@ -471,8 +473,9 @@ answer_record (struct executor *executor, struct request *request, struct order_
     if (!found)
         return request_fail (request, ERROR_TOO_OLD, "the order is past its retention: only its key is left");
     if (replayed && stored.cancelled) {
-        request_fail (request, ERROR_CONFLICT, "order %.*s was processed and cancelled; an order that changed is sent under another id",
-                      (int) record.order.order_id.size, record.order.order_id.data);
+        request_fail (request, ERROR_CONFLICT,
+                      "order %.*s was processed and cancelled; an order that changed is sent under another id",
+                      (int)record.order.order_id.size, record.order.order_id.data);
         return error_detail (&request->error, "reason", "cancelled");
     }
     render_order (&record, executor->engine->currency_digits, replayed, &request->reply);
@@ -491,8 +494,9 @@ stored_replay (struct executor *executor, struct request *request)
 {
     const struct str reply = request->keys[0].stored->reply;
     struct str result, replayed;
-    (void) executor;
-    if (!wire_map_find (reply, "result", &result) || !wire_map_find (result, "replayed", &replayed) || replayed.size != 1)
+    (void)executor;
+    if (!wire_map_find (reply, "result", &result) || !wire_map_find (result, "replayed", &replayed) ||
+        replayed.size != 1)
         return request_fail (request, ERROR_INTERNAL, "the stored answer cannot be read");
     buf_append (&request->reply, reply.data, reply.size);
     if (!request->reply.failed)
@@ -517,7 +521,7 @@ order_get_execute (struct executor *executor, struct request *request)
     if (order_find (executor, order_id, &found, &place, &request->error) < 0)
         return -1;
     if (!found || place.order_ref == 0)
-        return request_fail (request, ERROR_NOT_FOUND, "there is no order %.*s%s", (int) order_id.size, order_id.data,
+        return request_fail (request, ERROR_NOT_FOUND, "there is no order %.*s%s", (int)order_id.size, order_id.data,
                              found ? ": it was cancelled before it came" : "");
     return answer_record (executor, request, place, false);
 }

@@ -37,7 +37,7 @@ taxes_of (const struct wire_value *value, struct arena *arena, struct order_line
     for (uint32_t i = 0; i < value->list.count; i++) {
         const struct wire_value *fields = value->list.records[i]->fields;
         taxes[i] = (struct tax){ .id = fields[F_TAX_ID].integer,
-                                 .type = (enum tax_type) fields[F_TAX_AMOUNT_TYPE].integer,
+                                 .type = (enum tax_type)fields[F_TAX_AMOUNT_TYPE].integer,
                                  .amount_micro = fields[F_TAX_AMOUNT].integer,
                                  .included = fields[F_TAX_INCLUDED].boolean,
                                  .affects_base = fields[F_TAX_AFFECTS_BASE].boolean };
@@ -84,7 +84,8 @@ line_of (struct executor *executor, struct request *request, uint32_t index, str
         }
     } else if (refund != NULL) {
         snprintf (path, sizeof path, "lines[%u].refund_of", index);
-        return error_field (&request->error, ERROR_INVALID_REQUEST, path, "only a return (a negative qty) can name an original");
+        return error_field (&request->error, ERROR_INVALID_REQUEST, path,
+                            "only a return (a negative qty) can name an original");
     }
     if (taxes_of (&fields[F_LINE_TAXES], executor->requests, line) < 0)
         return no_memory (request);
@@ -98,13 +99,13 @@ check_line_ids (struct executor *executor, struct request *request, const struct
     struct map seen = map_in (executor->requests);
     for (uint32_t i = 0; i < order->line_count; i++) {
         struct str id = order->lines[i].line_id;
-        int64_t hash = (int64_t) fnv1a64 (id.data, id.size);
+        int64_t hash = (int64_t)fnv1a64 (id.data, id.size);
         uint32_t at = map_get (&seen, hash);
         if (at != MAP_ABSENT && str_equal (order->lines[at].line_id, id)) {
             char path[40];
             snprintf (path, sizeof path, "lines[%u].line_id", i);
             return error_field (&request->error, ERROR_INVALID_REQUEST, path, "\"%.*s\" is the id of lines[%u] already",
-                                (int) id.size, id.data, at);
+                                (int)id.size, id.data, at);
         }
         if (!map_set (&seen, hash, i))
             return no_memory (request);
@@ -180,7 +181,8 @@ originals_of (struct executor *executor, struct request *request, struct order_r
         if (known)
             continue;
         if (str_equal (id, order->order_id))
-            return error_field (&request->error, ERROR_INVALID_REQUEST, "refund_of", "an order cannot return its own lines");
+            return error_field (&request->error, ERROR_INVALID_REQUEST, "refund_of",
+                                "an order cannot return its own lines");
         if (data->original_count == ORIGINALS_MAX)
             return error_field (&request->error, ERROR_TOO_LARGE, "refund_of", "more than %d originals", ORIGINALS_MAX);
         data->originals[data->original_count++] = (struct original_place){ .order_id = id };
@@ -198,7 +200,7 @@ check_supported (struct executor *executor, struct request *request)
 
     if (fields[F_ORDER_CURRENCY].present && !str_equal (currency, str_of (executor->engine->currency)))
         return error_field (&request->error, ERROR_INVALID_REQUEST, "currency", "is %.*s; this engine's is %s",
-                            (int) currency.size, currency.data, executor->engine->currency);
+                            (int)currency.size, currency.data, executor->engine->currency);
     if (fields[F_ORDER_HOLD_ID].present)
         return not_yet (request, "hold_id");
     if (fields[F_ORDER_PAID].boolean)
@@ -206,9 +208,11 @@ check_supported (struct executor *executor, struct request *request)
     if (fields[F_ORDER_CHARGED_TOTAL].present)
         return not_yet (request, "charged_total");
     if (fields[F_ORDER_AT].present && !quote)
-        return error_field (&request->error, ERROR_INVALID_REQUEST, "at", "only order.quote can be asked as of another instant; use `date`");
+        return error_field (&request->error, ERROR_INVALID_REQUEST, "at",
+                            "only order.quote can be asked as of another instant; use `date`");
     if (fields[F_ORDER_DRAFT_PROGRAM_IDS].list.count > 0 && !quote)
-        return error_field (&request->error, ERROR_INVALID_REQUEST, "draft_program_ids", "only order.quote can try drafts");
+        return error_field (&request->error, ERROR_INVALID_REQUEST, "draft_program_ids",
+                            "only order.quote can try drafts");
     if (fields[F_ORDER_IMPORT].boolean && (request->roles & ROLES_OFFICE) == 0)
         return request_fail (request, ERROR_FORBIDDEN, "only the roles odoo and admin may import orders");
     return 0;
@@ -227,17 +231,17 @@ order_prepare (struct executor *executor, struct request *request)
     data->has_at = fields[F_ORDER_AT].present;
     data->at = fields[F_ORDER_AT].time;
     data->has_shortfall = fields[F_ORDER_SHORTFALL].present;
-    data->shortfall = (enum shortfall) fields[F_ORDER_SHORTFALL].integer;
+    data->shortfall = (enum shortfall)fields[F_ORDER_SHORTFALL].integer;
     data->order = (struct order){
         .order_id = fields[F_ORDER_ORDER_ID].text,
-        .channel = (enum channel) fields[F_ORDER_CHANNEL].integer,
+        .channel = (enum channel)fields[F_ORDER_CHANNEL].integer,
         .has_store = fields[F_ORDER_STORE_ID].present,
         .store_id = fields[F_ORDER_STORE_ID].integer,
         .has_partner = fields[F_ORDER_PARTNER_ID].present,
         .partner_id = fields[F_ORDER_PARTNER_ID].integer,
         .has_pricelist = fields[F_ORDER_PRICELIST_ID].present,
         .pricelist_id = fields[F_ORDER_PRICELIST_ID].integer,
-        .tax_rounding = (enum tax_rounding) fields[F_ORDER_TAX_ROUNDING].integer,
+        .tax_rounding = (enum tax_rounding)fields[F_ORDER_TAX_ROUNDING].integer,
         .auto_claim = fields[F_ORDER_AUTO_CLAIM].boolean,
         .skip_refused = fields[F_ORDER_ON_REFUSED].integer == 1,
         .is_import = fields[F_ORDER_IMPORT].boolean,
@@ -295,7 +299,7 @@ order_find (struct executor *executor, struct str order_id, bool *found, struct 
         return -1;
     *found = PQntuples (result) > 0;
     if (*found)
-        *place = (struct order_place){ (int16_t) pg_int (result, 0, 4), pg_int (result, 0, 5), pg_time (result, 0, 6) };
+        *place = (struct order_place){ (int16_t)pg_int (result, 0, 4), pg_int (result, 0, 5), pg_time (result, 0, 6) };
     PQclear (result);
     return 0;
 }
@@ -330,7 +334,7 @@ look_up_original (struct executor *executor, struct request *request, struct ori
         return -1;
     if (!read)
         return request_fail (request, ERROR_TOO_OLD, "order %.*s is past its retention: only its key is left",
-                             (int) original->order_id.size, original->order_id.data);
+                             (int)original->order_id.size, original->order_id.data);
     int64_t *cards = arena_array_of (executor->requests, record.effect_count, int64_t);
     if (cards == NULL)
         return no_memory (request);

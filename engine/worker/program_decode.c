@@ -6,7 +6,7 @@
 static int
 compare_int64 (const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
@@ -57,20 +57,21 @@ filter_of (const struct wire_value *fields, struct filter_fields at, struct aren
 static void
 rule_of (const struct wire_record *record, uint32_t position, struct arena *arena, struct rule *rule)
 {
-    static const struct filter_fields FILTER = { F_RULE_PRODUCT_IDS,         F_RULE_CATEGORY_ID,
-                                                 F_RULE_TAG,                 F_RULE_EXCLUDE_PRODUCT_IDS,
-                                                 F_RULE_EXCLUDE_CATEGORY_ID, F_RULE_EXCLUDE_TAG };
+    static const struct filter_fields FILTER = {
+        F_RULE_PRODUCT_IDS,         F_RULE_CATEGORY_ID,         F_RULE_TAG,
+        F_RULE_EXCLUDE_PRODUCT_IDS, F_RULE_EXCLUDE_CATEGORY_ID, F_RULE_EXCLUDE_TAG
+    };
     const struct wire_value *fields = record->fields;
     *rule = (struct rule){
         .id = fields[F_RULE_ID].present ? fields[F_RULE_ID].integer : position + 1,
         .minimum_qty_micro = fields[F_RULE_MINIMUM_QTY].integer,
         .minimum_amount_minor = fields[F_RULE_MINIMUM_AMOUNT].integer,
-        .minimum_amount_tax_mode = (enum tax_mode) fields[F_RULE_MINIMUM_AMOUNT_TAX_MODE].integer,
+        .minimum_amount_tax_mode = (enum tax_mode)fields[F_RULE_MINIMUM_AMOUNT_TAX_MODE].integer,
         .filter = filter_of (fields, FILTER, arena),
         .membership_product_ids = id_list_of (&fields[F_RULE_MEMBERSHIP_PRODUCT_IDS], arena),
         .first_order = fields[F_RULE_FIRST_ORDER].boolean,
-        .mode = (enum rule_mode) fields[F_RULE_MODE].integer,
-        .point_mode = (enum point_mode) fields[F_RULE_REWARD_POINT_MODE].integer,
+        .mode = (enum rule_mode)fields[F_RULE_MODE].integer,
+        .point_mode = (enum point_mode)fields[F_RULE_REWARD_POINT_MODE].integer,
         .point_amount_micro = fields[F_RULE_REWARD_POINT_AMOUNT].integer,
         .split = fields[F_RULE_REWARD_POINT_SPLIT].boolean,
     };
@@ -79,8 +80,8 @@ rule_of (const struct wire_record *record, uint32_t position, struct arena *aren
     const struct wire_record *birthday = fields[F_RULE_BIRTHDAY].record;
     if (birthday != NULL) {
         rule->has_birthday = true;
-        rule->birthday_days_before = (int) birthday->fields[F_BIRTHDAY_DAYS_BEFORE].integer;
-        rule->birthday_days_after = (int) birthday->fields[F_BIRTHDAY_DAYS_AFTER].integer;
+        rule->birthday_days_before = (int)birthday->fields[F_BIRTHDAY_DAYS_BEFORE].integer;
+        rule->birthday_days_after = (int)birthday->fields[F_BIRTHDAY_DAYS_AFTER].integer;
     }
 }
 
@@ -90,17 +91,19 @@ reward_of (const struct wire_record *record, uint32_t position, struct arena *ar
     static const struct filter_fields FILTER = { F_REWARD_DISCOUNT_PRODUCT_IDS, F_REWARD_DISCOUNT_CATEGORY_ID,
                                                  F_REWARD_DISCOUNT_TAG,         F_REWARD_EXCLUDE_PRODUCT_IDS,
                                                  F_REWARD_EXCLUDE_CATEGORY_ID,  F_REWARD_EXCLUDE_TAG };
-    static const struct filter_fields ITEM = { F_SET_ITEM_PRODUCT_IDS, F_SET_ITEM_CATEGORY_ID, F_SET_ITEM_TAG, -1, -1, -1 };
+    static const struct filter_fields ITEM = {
+        F_SET_ITEM_PRODUCT_IDS, F_SET_ITEM_CATEGORY_ID, F_SET_ITEM_TAG, -1, -1, -1
+    };
     const struct wire_value *fields = record->fields;
     *reward = (struct reward){
         .id = fields[F_REWARD_ID].present ? fields[F_REWARD_ID].integer : position + 1,
         .description = fields[F_REWARD_DESCRIPTION].text,
-        .type = (enum reward_type) fields[F_REWARD_REWARD_TYPE].integer,
+        .type = (enum reward_type)fields[F_REWARD_REWARD_TYPE].integer,
         .required_points = fields[F_REWARD_REQUIRED_POINTS].integer,
         .clear_wallet = fields[F_REWARD_CLEAR_WALLET].boolean,
         .discount_micro = fields[F_REWARD_DISCOUNT].integer,
-        .mode = (enum discount_mode) fields[F_REWARD_DISCOUNT_MODE].integer,
-        .applicability = (enum applicability) fields[F_REWARD_DISCOUNT_APPLICABILITY].integer,
+        .mode = (enum discount_mode)fields[F_REWARD_DISCOUNT_MODE].integer,
+        .applicability = (enum applicability)fields[F_REWARD_DISCOUNT_APPLICABILITY].integer,
         .max_amount_minor = fields[F_REWARD_DISCOUNT_MAX_AMOUNT].integer,
         .filter = filter_of (fields, FILTER, arena),
         .reward_products = id_list_of (&fields[F_REWARD_REWARD_PRODUCT_IDS], arena),
@@ -206,19 +209,19 @@ int
 program_from_record (const struct wire_record *record, struct arena *arena, struct program *program, struct error *err)
 {
     const struct wire_value *fields = record->fields;
-    enum program_type type = (enum program_type) fields[F_PROGRAM_PROGRAM_TYPE].integer;
+    enum program_type type = (enum program_type)fields[F_PROGRAM_PROGRAM_TYPE].integer;
     *program = (struct program){
         .id = fields[F_PROGRAM_ID].integer,
         .name = fields[F_PROGRAM_NAME].text,
         .type = type,
-        .state = (enum program_state) fields[F_PROGRAM_STATE].integer,
-        .trigger = (enum trigger) fields[F_PROGRAM_TRIGGER].integer,
-        .applies_on = fields[F_PROGRAM_APPLIES_ON].present ? (enum applies_on) fields[F_PROGRAM_APPLIES_ON].integer
+        .state = (enum program_state)fields[F_PROGRAM_STATE].integer,
+        .trigger = (enum trigger)fields[F_PROGRAM_TRIGGER].integer,
+        .applies_on = fields[F_PROGRAM_APPLIES_ON].present ? (enum applies_on)fields[F_PROGRAM_APPLIES_ON].integer
                                                            : applies_on_of (type),
         .has_date_from = fields[F_PROGRAM_DATE_FROM].present,
         .has_date_to = fields[F_PROGRAM_DATE_TO].present,
-        .date_from = (int32_t) fields[F_PROGRAM_DATE_FROM].integer,
-        .date_to = (int32_t) fields[F_PROGRAM_DATE_TO].integer,
+        .date_from = (int32_t)fields[F_PROGRAM_DATE_FROM].integer,
+        .date_to = (int32_t)fields[F_PROGRAM_DATE_TO].integer,
         .weekdays = mask_of (&fields[F_PROGRAM_WEEKDAYS]),
         .stores = id_list_of (&fields[F_PROGRAM_POS_CONFIG_IDS], arena),
         .pricelists = id_list_of (&fields[F_PROGRAM_PRICELIST_IDS], arena),
@@ -227,8 +230,8 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
         .membership_product_id = fields[F_PROGRAM_MEMBERSHIP_PRODUCT_ID].integer,
         .is_primary_loyalty = fields[F_PROGRAM_IS_PRIMARY_LOYALTY].boolean,
         .priority = fields[F_PROGRAM_PRIORITY].integer,
-        .stacking = (enum stacking) fields[F_PROGRAM_STACKING].integer,
-        .discount_base = (enum discount_base) fields[F_PROGRAM_DISCOUNT_BASE].integer,
+        .stacking = (enum stacking)fields[F_PROGRAM_STACKING].integer,
+        .discount_base = (enum discount_base)fields[F_PROGRAM_DISCOUNT_BASE].integer,
         .max_usage = fields[F_PROGRAM_MAX_USAGE].integer,
         .max_usage_per_customer = fields[F_PROGRAM_MAX_USAGE_PER_CUSTOMER].integer,
         .max_usage_per_store = fields[F_PROGRAM_MAX_USAGE_PER_STORE].integer,
@@ -237,22 +240,22 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
         .max_usage_per_month = fields[F_PROGRAM_MAX_USAGE_PER_MONTH].integer,
         .max_usage_per_year = fields[F_PROGRAM_MAX_USAGE_PER_YEAR].integer,
         .budget_minor = fields[F_PROGRAM_BUDGET].integer,
-        .pending_days = (int) fields[F_PROGRAM_PENDING_DAYS].integer,
+        .pending_days = (int)fields[F_PROGRAM_PENDING_DAYS].integer,
         .restore_extends = fields[F_PROGRAM_RESTORE_EXPIRED].integer == 1,
-        .extend_days = (int) fields[F_PROGRAM_EXTEND_DAYS].integer,
+        .extend_days = (int)fields[F_PROGRAM_EXTEND_DAYS].integer,
         .max_referral_usage = fields[F_PROGRAM_MAX_REFERRAL_USAGE].integer,
-        .earn_on = (enum earn_on) fields[F_PROGRAM_EARN_ON].integer,
+        .earn_on = (enum earn_on)fields[F_PROGRAM_EARN_ON].integer,
         .has_shortfall = fields[F_PROGRAM_SHORTFALL].present,
-        .shortfall = (enum shortfall) fields[F_PROGRAM_SHORTFALL].integer,
+        .shortfall = (enum shortfall)fields[F_PROGRAM_SHORTFALL].integer,
     };
     if (fields[F_PROGRAM_BEST_OF].present)
         program->best_of = fields[F_PROGRAM_BEST_OF].text;
     const struct wire_record *expiry = fields[F_PROGRAM_EXPIRY].record;
     if (expiry != NULL)
         program->expiry = (struct expiry){
-            .policy = (enum expiry_policy) expiry->fields[F_EXPIRY_POLICY].integer,
-            .count = (int) expiry->fields[F_EXPIRY_COUNT].integer,
-            .date = (int32_t) expiry->fields[F_EXPIRY_DATE].integer,
+            .policy = (enum expiry_policy)expiry->fields[F_EXPIRY_POLICY].integer,
+            .count = (int)expiry->fields[F_EXPIRY_COUNT].integer,
+            .date = (int32_t)expiry->fields[F_EXPIRY_DATE].integer,
         };
     if (hours_of (&fields[F_PROGRAM_HOURS], program, err) < 0)
         return -1;

@@ -452,8 +452,8 @@ render_price_changed (const struct order_record *record, unsigned currency_digit
     struct str text = { message, 0 };
     decimal_format (record->order.expected_total_minor, currency_digits, currency_digits, expected);
     decimal_format (record->evaluation.total_minor, currency_digits, currency_digits, total);
-    text.size = (uint32_t) snprintf (message, sizeof message, "the order costs %s, not the expected %s; nothing was written",
-                                     total, expected);
+    text.size = (uint32_t)snprintf (message, sizeof message,
+                                    "the order costs %s, not the expected %s; nothing was written", total, expected);
 
     wire_write_map (out, 2);
     wire_write_cstr (out, "ok");

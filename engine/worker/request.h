@@ -38,6 +38,7 @@ struct request {
     struct str header_key;
     unsigned roles;
     int64_t deadline_us;
+    uint32_t pauses; /* lease.h: the count when it was taken in */
     void *tag;
 
     /* The answer. */

@@ -34,6 +34,7 @@ struct service {
     const struct worker_settings *settings;
     void *zmq;
     struct worker_link *link;
+    struct lease lease;
     struct lane *batches, *reads;
     struct job_queue batch_queue, read_queue;
     struct job *jobs, *idle; /* as many as credit was granted */
@@ -121,6 +122,7 @@ take (struct service *service, struct job *job)
                                      .header_key = from->header.key,
                                      .roles = from->roles,
                                      .deadline_us = from->deadline_us,
+                                     .pauses = service->lease.pauses,
                                      .reply = reply,
                                      .tag = job };
     service->in_hand++;
@@ -145,6 +147,14 @@ receive (struct service *service)
     }
 }
 
+/* Whether the broker still waits for this worker to do it. */
+static bool
+is_ours (const struct service *service, const struct job *job)
+{
+    return lease_holds (&service->lease, job->request.pauses, clock_monotonic_us ()) &&
+           worker_link_holds (service->link, &job->from);
+}
+
 static void
 feed (struct service *service, struct lane *lane, struct job_queue *queue)
 {
@@ -152,8 +162,12 @@ feed (struct service *service, struct lane *lane, struct job_queue *queue)
     struct job *job;
     if (!lane_idle (lane))
         return;
-    while (count < service->settings->batch_max && (job = queue_take (queue)) != NULL)
-        service->list[count++] = &job->request;
+    while (count < service->settings->batch_max && (job = queue_take (queue)) != NULL) {
+        if (is_ours (service, job))
+            service->list[count++] = &job->request;
+        else
+            refuse (service, job, ERROR_WORKER_LOST, "the worker stood still for too long: nothing was done");
+    }
     if (count > 0)
         lane_submit (lane, service->list, count);
 }
@@ -192,7 +206,7 @@ static void
 take_signals (struct service *service)
 {
     struct signalfd_siginfo info;
-    while (read (service->signal_fd, &info, sizeof info) == (ssize_t) sizeof info) {
+    while (read (service->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         service->stops++;
         if (service->stops == 1) {
             log_info ("stopping: %u requests in hand are answered first", service->in_hand);
@@ -227,10 +241,13 @@ serve (struct service *service)
     /* After a signal to stop: until what is in hand is answered, or a second signal. */
     while (service->stops == 0 || (service->stops == 1 && service->in_hand > 0)) {
         int64_t now_ms = clock_monotonic_ms ();
+        if (lease_renew (&service->lease, now_ms * 1000, worker_link_pause_ms_max (service->link) * INT64_C (1000)))
+            log_warning ("stood still for too long: what was in hand may have been given to others, and is not begun");
         if (now_ms >= tick_at_ms) {
             write_stats (service);
-            int next_ms = worker_link_tick (service->link, now_ms,
-                                            (struct str){ (const char *) service->stats.data, (uint32_t) service->stats.size });
+            int next_ms =
+                worker_link_tick (service->link, now_ms,
+                                  (struct str){ (const char *)service->stats.data, (uint32_t)service->stats.size });
             tick_at_ms = now_ms + (next_ms < 1 ? 1 : next_ms < TICK_MS ? next_ms : TICK_MS);
         }
         collect (service, service->batches);
@@ -239,7 +256,7 @@ serve (struct service *service)
         feed (service, service->batches, &service->batch_queue);
         feed (service, service->reads, &service->read_queue);
         int64_t left_ms = tick_at_ms - clock_monotonic_ms ();
-        wait_for_events (service, left_ms < 0 ? 0 : (int) left_ms);
+        wait_for_events (service, left_ms < 0 ? 0 : (int)left_ms);
     }
 }
 
@@ -268,7 +285,8 @@ start (struct service *service, struct error *err)
     service->zmq = zmq_ctx_new ();
     service->jobs = calloc (job_count, sizeof *service->jobs);
     service->list = calloc (settings->batch_max, sizeof *service->list);
-    if (service->signal_fd < 0 || service->done_fd < 0 || service->zmq == NULL || service->jobs == NULL || service->list == NULL)
+    if (service->signal_fd < 0 || service->done_fd < 0 || service->zmq == NULL || service->jobs == NULL ||
+        service->list == NULL)
         return error_set (err, ERROR_INTERNAL, "out of memory or file descriptors");
     for (unsigned i = 0; i < job_count; i++) {
         service->jobs[i].next = service->idle;
@@ -279,9 +297,9 @@ start (struct service *service, struct error *err)
                                            .endpoint_count = settings->broker_count,
                                            .name = settings->name,
                                            .credit = settings->credit };
-    if ((service->batches = lane_new (settings, false, batch_run, service->done_fd, err)) == NULL
-        || (service->reads = lane_new (settings, true, batch_read, service->done_fd, err)) == NULL
-        || (service->link = worker_link_new (&options, err)) == NULL)
+    if ((service->batches = lane_new (settings, &service->lease, false, batch_run, service->done_fd, err)) == NULL ||
+        (service->reads = lane_new (settings, &service->lease, true, batch_read, service->done_fd, err)) == NULL ||
+        (service->link = worker_link_new (&options, err)) == NULL)
         return -1;
     return 0;
 }
@@ -312,9 +330,11 @@ int
 service_run (const struct worker_settings *settings, struct error *err)
 {
     struct service service = { .settings = settings, .done_fd = -1, .signal_fd = -1 };
+    lease_begin (&service.lease, clock_monotonic_us ());
     int status = start (&service, err);
     if (status == 0) {
-        log_info ("worker %s serves %u broker%s", settings->name, settings->broker_count, settings->broker_count == 1 ? "" : "s");
+        log_info ("worker %s serves %u broker%s", settings->name, settings->broker_count,
+                  settings->broker_count == 1 ? "" : "s");
         serve (&service);
         log_info ("worker %s stops", settings->name);
     }

@@ -11,7 +11,7 @@ enum { READ_TIMEOUT_MS = 5000 };
 static void
 copy_text (char *to, size_t size, struct str text)
 {
-    snprintf (to, size, "%.*s", (int) text.size, text.data);
+    snprintf (to, size, "%.*s", (int)text.size, text.data);
 }
 
 static int
@@ -21,14 +21,15 @@ check_schema (struct pg *pg, int64_t deadline_us, struct error *err)
     PGresult *result = pg_run (pg, STATEMENT_SCHEMA_STATE, NULL, deadline_us, &failure, err);
     if (result == NULL)
         return -1;
-    int version = PQntuples (result) == 1 ? (int) pg_int (result, 0, 0) : 0;
-    int compatible_from = PQntuples (result) == 1 ? (int) pg_int (result, 0, 1) : 0;
+    int version = PQntuples (result) == 1 ? (int)pg_int (result, 0, 0) : 0;
+    int compatible_from = PQntuples (result) == 1 ? (int)pg_int (result, 0, 1) : 0;
     PQclear (result);
     if (version >= store_schema_version () && compatible_from <= store_schema_version ())
         return 0;
-    return error_set (err, ERROR_UNAVAILABLE,
-                      "the database has schema %d (for programs from %d on), this program needs %d: run `loyalty migrate`",
-                      version, compatible_from, store_schema_version ());
+    return error_set (
+        err, ERROR_UNAVAILABLE,
+        "the database has schema %d (for programs from %d on), this program needs %d: run `loyalty migrate`", version,
+        compatible_from, store_schema_version ());
 }
 
 int
@@ -50,7 +51,7 @@ engine_settings_read (struct pg *pg, struct engine_settings *settings, struct er
         if (str_equal (name, STR ("buckets")))
             settings->buckets = atoi (number);
         else if (str_equal (name, STR ("currency_digits")))
-            settings->currency_digits = (unsigned) atoi (number);
+            settings->currency_digits = (unsigned)atoi (number);
         else if (str_equal (name, STR ("currency")))
             copy_text (settings->currency, sizeof settings->currency, value);
         else if (str_equal (name, STR ("time_zone")))
