@@ -286,8 +286,10 @@ card_adjust_execute (struct executor *executor, struct request *request)
     struct unit_card *card = card_selected (executor, request, &data->selector);
     if (card == NULL)
         return -1;
-    if (card->card.blocked)
-        return request_fail (request, ERROR_CARD_BLOCKED, "card %lld is blocked", (long long)card->card.card_id);
+    if (card->card.blocked) {
+        request_fail (request, ERROR_CARD_BLOCKED, "card %lld is blocked", (long long)card->card.card_id);
+        return error_detail (&request->error, "card_id", "%lld", (long long)card->card.card_id);
+    }
     unit_save (&executor->unit, &savepoint);
     if (unit_save_card (&executor->unit, &savepoint, card->card.card_id) < 0)
         return no_memory (request);
