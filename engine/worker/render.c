@@ -364,14 +364,15 @@ returned (const struct renderer *to)
     }
 }
 
-/* The effect on the member's primary card; of a return without a member, the first card it touched. */
+/* The effect on the member's primary card; without a member, on the first card that was touched. */
 static const struct card_effect *
 primary_effect (const struct order_record *record)
 {
     for (uint32_t i = 0; i < record->effect_count; i++)
         if (record->evaluation.has_primary && record->effects[i].program_id == record->evaluation.primary_program_id)
             return &record->effects[i];
-    return record->kind != RECORD_PROCESS && record->effect_count > 0 ? &record->effects[0] : NULL;
+    bool no_member = record->kind != RECORD_PROCESS || !record->order.has_partner;
+    return no_member && record->effect_count > 0 ? &record->effects[0] : NULL;
 }
 
 static bool
