@@ -284,6 +284,27 @@ worker_link_drop (struct worker_link *link, struct worker_request *request)
     request_free (request);
 }
 
+bool
+worker_link_holds (const struct worker_link *link, const struct worker_request *request)
+{
+    return link->brokers[request->broker].session.session == request->session;
+}
+
+/* A broker counts from the last message that reached it. At worst that is a heartbeat older than the round before the last
+ * one, whose own message waits in this process: so two pauses and a heartbeat have to fit. */
+int
+worker_link_pause_ms_max (const struct worker_link *link)
+{
+    int pause_ms_max = WORKER_SILENCE_MS;
+    for (unsigned i = 0; i < link->broker_count; i++) {
+        const struct worker_session *session = &link->brokers[i].session;
+        int pause_ms = ((int)session->silence_ms - (int)session->heartbeat_ms) / 2;
+        if (pause_ms < pause_ms_max)
+            pause_ms_max = pause_ms;
+    }
+    return pause_ms_max > 0 ? pause_ms_max : 0;
+}
+
 void
 worker_link_grant (struct worker_link *link, uint32_t broker, unsigned count)
 {

@@ -47,6 +47,10 @@ int worker_link_receive (struct worker_link *link, int64_t now_ms, struct worker
 void worker_link_reply (struct worker_link *link, struct worker_request *request, const struct buf *body);
 /* Frees the request without an answer (the broker will requeue it when the session ends). */
 void worker_link_drop (struct worker_link *link, struct worker_request *request);
+/* Whether the session that the request came in still stands; if not, the broker has given it to another worker. */
+bool worker_link_holds (const struct worker_link *link, const struct worker_request *request);
+/* How long the caller may go without worker_link_tick before a broker might take it for dead, and give its requests to others. */
+int worker_link_pause_ms_max (const struct worker_link *link);
 /* Grants the broker of index `broker` credit for `count` more requests. It is told with the next worker_link_receive
  * or worker_link_tick, so that the grants of a whole batch are one message. */
 void worker_link_grant (struct worker_link *link, uint32_t broker, unsigned count);
