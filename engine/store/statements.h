@@ -52,6 +52,7 @@
     X (CODES_READ,                                                                                             \
        "SELECT c.* FROM unnest($2::text[]) AS t(code) CROSS JOIN LATERAL ("                                    \
        "SELECT r.code, r.card_id FROM card_codes r WHERE r.bucket = $1::int2 AND r.code = t.code LIMIT 1) c")  \
+    X (CARD_OF_ODOO, "SELECT card_id FROM loyalty_cards WHERE bucket = $1::int2 AND odoo_card_id = $2::int8")  \
     /* -------- locks, and what is read under them */                                                          \
     X (MEMBERS_INSERT,                                                                                         \
        "INSERT INTO members (bucket, partner_id) SELECT $1::int2, t.id FROM unnest($2::int8[]) AS t(id) ON CONFLICT DO NOTHING") \

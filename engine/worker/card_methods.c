@@ -157,6 +157,34 @@ claim_code (struct executor *executor, struct request *request, struct str code,
     return 0;
 }
 
+/* An id in Odoo is one card's: said here, as the database's own refusal would be a fault. */
+static int
+check_odoo_id (struct executor *executor, struct request *request, const struct unit_card *card)
+{
+    struct unit *unit = &executor->unit;
+    bool taken = false;
+    if (card->odoo_card_id == 0)
+        return 0;
+    for (uint32_t i = 0; i < unit->card_count && !taken; i++) {
+        const struct unit_card *other = &unit->cards[i];
+        taken = other != card && other->card.is_new && other->bucket == card->bucket &&
+                other->odoo_card_id == card->odoo_card_id;
+    }
+    struct pg_params params = { .arena = unit->arena };
+    pg_param_int2 (&params, card->bucket);
+    pg_param_int8 (&params, card->odoo_card_id);
+    PGresult *result =
+        pg_run (unit->pg, STATEMENT_CARD_OF_ODOO, &params, unit->deadline_us, &unit->failure, &request->error);
+    if (result == NULL)
+        return -1;
+    taken |= PQntuples (result) > 0;
+    PQclear (result);
+    if (taken)
+        return error_field (&request->error, ERROR_CONFLICT, "odoo_card_id", "%lld is the id of another card",
+                            (long long)card->odoo_card_id);
+    return 0;
+}
+
 static bool
 gives_single_card (const struct program *program)
 {
@@ -200,6 +228,8 @@ create (struct executor *executor, struct request *request, const struct program
     if (card == NULL)
         return no_memory (request);
     card->odoo_card_id = fields[F_CARD_CREATE_ODOO_ID].integer;
+    if (check_odoo_id (executor, request, card) < 0)
+        return -1;
     if (fields[F_CARD_CREATE_POINTS].integer > 0 &&
         add_points (executor, request, card, program, fields[F_CARD_CREATE_POINTS].integer,
                     &fields[F_CARD_CREATE_EXPIRES], STR ("card.create")) < 0)
