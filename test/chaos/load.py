@@ -1,0 +1,94 @@
+"""Starts client processes on an engine, and reads what they wrote down."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+from operations import Operation
+
+CLIENT = pathlib.Path(__file__).with_name("client_process.py")
+PASSING = ("busy", "unavailable", "worker_lost", "expired_deadline", "internal")  # neither ok nor final
+
+
+class Entry:
+    """A request, when it was sent, and its final answer (none: the client never heard)."""
+
+    def __init__(self, operation, sent):
+        self.operation = operation
+        self.sent = sent
+        self.done = None
+        self.outcome = None  # {"ok": True, "result"} or {"ok": False, "code", "message", "unknown"}
+
+    @property
+    def ok(self):
+        return self.outcome is not None and self.outcome["ok"]
+
+    @property
+    def refused(self):
+        """Answered with a final error, which says that nothing was done."""
+        return self.outcome is not None and not self.outcome["ok"] and not self.outcome["unknown"] and self.code not in PASSING
+
+    @property
+    def code(self):
+        return self.outcome["code"] if self.outcome is not None and not self.outcome["ok"] else None
+
+
+def read_log(path):
+    """The entries of one log; a last line that was cut off is left out."""
+    entries = {}
+    for line in pathlib.Path(path).read_text().splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if event["event"] == "send":
+            operation = Operation(**event["operation"])
+            entries[operation.place] = Entry(operation, event["t"])
+        else:
+            entry = entries[Operation(event["kind"], event["key"], 0, {}).place]
+            entry.done = event["t"]
+            entry.outcome = {name: event[name] for name in ("ok", "result", "code", "message", "unknown") if name in event}
+    return list(entries.values())
+
+
+class Load:
+    """Client processes that run from `start` to `stop`."""
+
+    def __init__(self, endpoint, folder, name, seed, processes=3, threads=4, members=12, pause=0.01, timeout=8):
+        self.settings = {
+            "endpoint": endpoint, "name": name, "seed": seed, "threads": threads,
+            "members": list(range(1, members + 1)), "pause": pause, "timeout": timeout,
+        }  # fmt: skip
+        self.logs = [pathlib.Path(folder) / f"{name}-{process}.jsonl" for process in range(processes)]
+        self.processes = []
+
+    def start(self):
+        for number, log in enumerate(self.logs):
+            process = subprocess.Popen([sys.executable, CLIENT], stdin=subprocess.PIPE, text=True)
+            self.processes.append(process)
+            process.stdin.write(json.dumps(dict(self.settings, process=number, log=str(log))) + "\n")
+            process.stdin.flush()
+        return self
+
+    def stop(self):
+        """Lets each client finish what it has under way; returns all entries."""
+        for process in self.processes:
+            process.stdin.close()
+        codes = [process.wait(self.settings["timeout"] + 30) for process in self.processes]
+        assert codes == [0] * len(codes), f"client processes ended with {codes}"
+        self.processes = []
+        return self.entries()
+
+    def entries(self):
+        return [entry for log in self.logs if log.exists() for entry in read_log(log)]
+
+    def answered(self):
+        """How many requests were answered ok so far."""
+        return sum(line.count('"ok": true') for log in self.logs if log.exists() for line in open(log))
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes = []

@@ -1,0 +1,162 @@
+"""Workers killed and stopped at the very instants that matter: with locks in hand, and between COMMIT and answer."""
+
+import threading
+import time
+
+from client_process import outcome_of
+from harness import process_exists, wait_until
+from load import Entry
+from operations import PROGRAM, Operation, text
+from pg_proxy import PgProxy, has_committed, has_locks
+from world import report
+
+AFFINITY = 7  # the same worker, as long as it lives
+
+
+class Call:
+    """An operation sent by a thread of its own, by a client that does not send again while it waits."""
+
+    def __init__(self, world, operation, timeout=10):
+        self.entry = Entry(operation, time.monotonic())
+        self.client = world.engine.client(silence=60)
+        self.timeout = timeout
+        world.done.append(self.entry)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        operation = self.entry.operation
+        self.entry.outcome = outcome_of(self.client, operation, self.timeout, affinity=AFFINITY)
+        self.entry.done = time.monotonic()
+
+    def answer(self):
+        self.thread.join(self.timeout + 20)
+        assert not self.thread.is_alive(), "no answer"
+        return self.entry.outcome
+
+    def result(self):
+        answer = self.answer()
+        assert answer["ok"], answer
+        return answer["result"]
+
+    @property
+    def seconds(self):
+        return self.entry.done - self.entry.sent
+
+
+def earn(key, partner, points=None):
+    """An order over 10.00, on which a member spends points where some are given."""
+    line = {"line_id": "0", "product_id": 1, "qty": 1, "price_unit": "10.00"}
+    body = {"order_id": key, "partner_id": partner, "lines": [line]}
+    if points is not None:
+        body["claims"] = [{"program_id": PROGRAM, "points": points}]
+    return Operation("redeem" if points else "earn", key, partner, body, 1000)
+
+
+def adjust(key, partner, points):
+    body = {"partner_id": partner, "program_id": PROGRAM, "points": text(points), "reason": key}
+    return Operation("adjust", key, partner, body, points=points)
+
+
+def workers(world):
+    return {name: pid for name, pid in world.engine.processes().items() if name.startswith("worker-")}
+
+
+def kill_workers(world, matches, name):
+    """Kills the worker of one order at such an instant, three times; returns the answers and the longest wait."""
+    results, slowest = [], 0
+    with PgProxy(world.engine) as proxy:
+        for number in range(3):
+            before = workers(world)
+            happened = proxy.kill_once(matches)
+            call = Call(world, earn(f"{name}-{number}", 5))
+            results.append(call.result())
+            assert happened.is_set()
+            slowest = max(slowest, call.seconds)
+            dead = next(name for name, pid in before.items() if not process_exists(pid))
+            world.engine.wait_for_new(dead, before[dead])
+    return results, slowest
+
+
+def test_a_worker_dies_between_commit_and_its_answer(world):
+    results, slowest = kill_workers(world, has_committed, "C")
+    assert all(result["replayed"] for result in results), "what was committed was done again"
+    report("worker, kill -9 after COMMIT, before the answer", f"the order took {slowest:.2f} s")
+    world.judge()
+
+
+def test_a_worker_dies_with_its_locks(world):
+    results, slowest = kill_workers(world, has_locks, "L")
+    assert not any(result["replayed"] for result in results)
+    report("worker, kill -9 with its locks in hand", f"the order took {slowest:.2f} s")
+    world.judge()
+
+
+def test_a_worker_stops_with_its_locks(world):
+    """Its session is ended after a second, so that others get on; woken up, it does no harm and works again."""
+    with PgProxy(world.engine) as proxy:
+        stopped = proxy.stop_once(has_locks)
+        first = Call(world, earn("S-1", 5))
+        assert stopped.wait(10)
+        name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
+        second = Call(world, earn("S-2", 5))
+        assert not first.result()["replayed"] and not second.result()["replayed"]
+        assert "idle-in-transaction timeout" in (world.engine.data / "log" / "postgresql.log").read_text()
+        took = f"its order took {first.seconds:.2f} s, another one of the member {second.seconds:.2f} s"
+        report("worker, SIGSTOP with its locks in hand", took)
+        log = world.engine.data / "log" / f"{name}.log"
+        sessions = log.read_text().count("session with broker")
+        world.engine.resume(name)
+        wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
+    world.judge()
+
+
+def test_what_was_given_to_another_worker_is_not_done_by_the_first(world):
+    """A worker stops with a request that it has not begun. Another one refuses it, finally, and the member is told so;
+    then it becomes possible. The first worker, woken within the request's time, must not do it."""
+    with PgProxy(world.engine) as proxy:
+        held = proxy.hold_once(has_locks)
+        busy = Call(world, earn("W-1", 6), timeout=60)
+        assert held.wait(10)
+        name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
+        refused = Call(world, earn("W-2", 7, points="100"), timeout=60)
+        wait_until(lambda: in_hand(world, name) == 2, 10, "both requests to reach the worker")
+        world.engine.pause(name)
+        assert refused.answer()["code"] == "claim_refused", "member 7 has no points"
+        busy.result()
+        Call(world, earn("W-3", 7)).result()
+        Call(world, adjust("W-4", 7, 100000)).result()
+        log = world.engine.data / "log" / f"{name}.log"
+        sessions = log.read_text().count("session with broker")
+        proxy.release()
+        world.engine.resume(name)
+        wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
+    Call(world, earn("W-5", 7)).result()
+    world.judge()
+
+
+def in_hand(world, name):
+    """Requests that the broker gave to a worker and that it has not answered."""
+    listed = world.engine.call("admin.stats")["workers"]
+    return next((worker["in_work"] for worker in listed if worker["name"] == name), None)
+
+
+def test_a_connection_breaks_with_locks_in_hand(world):
+    """The worker lives on, and forgets what the transaction had made: the first order of a member makes its row anew."""
+    with PgProxy(world.engine) as proxy:
+        broken = proxy.once(has_locks, lambda link: link.close())
+        first = Call(world, earn("B-1", 12345))
+        assert broken.wait(10) and not first.result()["replayed"]
+        assert not Call(world, earn("B-2", 12345)).result()["replayed"]
+    report("connection to PostgreSQL breaks with locks in hand", f"the order took {first.seconds:.2f} s")
+    world.judge()
+
+
+def test_a_connection_breaks_after_commit(world):
+    """The worker cannot know; the client sends again, and the key tells."""
+    with PgProxy(world.engine) as proxy:
+        broken = proxy.once(has_committed, lambda link: link.close())
+        call = Call(world, earn("B-3", 12346))
+        assert broken.wait(10) and call.result()["replayed"]
+    report("connection to PostgreSQL breaks after COMMIT", f"the order took {call.seconds:.2f} s")
+    world.judge()
