@@ -10,17 +10,49 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 import world as worlds  # noqa: E402
 
 
+class Shared:
+    """The engine of the tests that leave it serving; a test that fails costs it its place."""
+
+    world = None
+
+    @classmethod
+    def end(cls):
+        world, cls.world = cls.world, None
+        if world is not None:
+            world.engine.destroy()
+
+
 @pytest.fixture
 def seed():
     """LOYALTY_SEED, else a new one; a failing test shows it."""
     return worlds.seed()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world():
-    """An engine for a module's tests: each leaves it serving."""
-    with worlds.world() as shared:
-        yield shared
+    """An engine that earlier tests may have used, with all that they wrote."""
+    if Shared.world is None:
+        Shared.world = worlds.World.begin()
+    return Shared.world
+
+
+@pytest.fixture
+def own_world():
+    """An engine for one test."""
+    world = worlds.World.begin()
+    yield world
+    world.engine.destroy()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed and "world" in getattr(item, "fixturenames", ()):
+        Shared.end()
+
+
+def pytest_sessionfinish():
+    Shared.end()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -30,6 +30,11 @@ class Entry:
         return self.outcome is not None and not self.outcome["ok"] and not self.outcome["unknown"] and self.code not in PASSING
 
     @property
+    def settled(self):
+        """Whether nothing more has to be found out about it."""
+        return self.ok or self.refused
+
+    @property
     def code(self):
         return self.outcome["code"] if self.outcome is not None and not self.outcome["ok"] else None
 
@@ -62,6 +67,7 @@ class Load:
         }  # fmt: skip
         self.logs = [pathlib.Path(folder) / f"{name}-{process}.jsonl" for process in range(processes)]
         self.processes = []
+        self.entries = []  # once it is over
 
     def start(self):
         for number, log in enumerate(self.logs):
@@ -72,16 +78,13 @@ class Load:
         return self
 
     def stop(self):
-        """Lets each client finish what it has under way; returns all entries."""
+        """Lets each client finish what it has under way, and reads the logs."""
         for process in self.processes:
             process.stdin.close()
         codes = [process.wait(self.settings["timeout"] + 30) for process in self.processes]
         assert codes == [0] * len(codes), f"client processes ended with {codes}"
         self.processes = []
-        return self.entries()
-
-    def entries(self):
-        return [entry for log in self.logs if log.exists() for entry in read_log(log)]
+        self.entries = [entry for log in self.logs if log.exists() for entry in read_log(log)]
 
     def answered(self):
         """How many requests were answered ok so far."""

@@ -6,11 +6,20 @@ import pytest
 
 from load import Entry
 from verdict import Ledger, Verdict
+from world import World
 
 
 @pytest.fixture(scope="module")
-def judged(world):
+def judged():
     """A world with a ledger in which everything is right."""
+    world = World.begin()
+    try:
+        yield right(world)
+    finally:
+        world.engine.destroy()
+
+
+def right(world):
     with world.load(seed_number=1, warm_up=300):
         pass
     world.judge()
@@ -113,9 +122,9 @@ LEDGERS = {
     "an order is there twice, by another number": (
         "INSERT INTO orders SELECT bucket, 999999, recorded_at, kind, state, partner_id, record"
         " FROM orders WHERE order_ref = %(ref)s", {"stranger"}),
-    "its points were booked twice": (ONE_MORE_ROW.format(ref="%(ref)s", origin="%(key)s", card="%(card)s"), {"doubled", "wrong", "sum"}),
+    "its points were booked twice": (ONE_MORE_ROW.format(ref="%(ref)s", origin="%(key)s", card="%(card)s"), {"doubled", "sum"}),
     "an adjustment was booked twice": (
-        ONE_MORE_ROW.format(ref="0", origin="%(op)s", card="%(op_card)s"), {"doubled", "wrong", "sum"}),
+        ONE_MORE_ROW.format(ref="0", origin="%(op)s", card="%(op_card)s"), {"doubled", "sum"}),
     "a point was created": ("UPDATE loyalty_cards SET points = points + 1 WHERE card_id = %(card)s", {"sum"}),
     "a debt was forgotten": ("UPDATE loyalty_cards SET debt = debt + 1 WHERE card_id = %(card)s", {"sum"}),
     "an order was not counted": (

@@ -1,23 +1,25 @@
-"""Compares what clients were told with what the ledger holds. Every disagreement is a finding: (what, key, text)."""
+"""Compares what clients were told with what the ledger holds. Every disagreement is a finding."""
 
 import collections
 
-from load import PASSING
-from operations import PROGRAM, hundredths, text
+from operations import hundredths, text
 
 Finding = collections.namedtuple("Finding", "what key text")
 
-# Per order or operation that moved points: how often, on which card, by how much in all, and what it left.
+# Per order or operation that moved points: on how many cards, by how much in all, what it left, and whether something before
+# it on the card bears a later time: of two workers' transactions the one that began first may get the locks last, and
+# answers the balance as of its own time, without points that are a moment younger.
 EFFECTS = """
     WITH moves AS (
         SELECT card_id, seq, order_ref, origin, points_amount, points_balance, debt,
-               debt - coalesce(lag(debt) OVER (PARTITION BY card_id ORDER BY seq), 0) AS debt_more
+               debt - coalesce(lag(debt) OVER (PARTITION BY card_id ORDER BY seq), 0) AS debt_more,
+               max(transaction_time) OVER (PARTITION BY card_id ORDER BY seq) > transaction_time AS is_behind
         FROM point_history)
-    SELECT order_ref, origin, count(DISTINCT card_id), min(card_id), sum(points_amount - debt_more)::bigint,
-           (array_agg(points_balance ORDER BY seq DESC))[1], (array_agg(debt ORDER BY seq DESC))[1], count(*)
+    SELECT order_ref, origin, count(DISTINCT card_id), sum(points_amount - debt_more)::bigint,
+           (array_agg(points_balance ORDER BY seq DESC))[1], (array_agg(debt ORDER BY seq DESC))[1], bool_or(is_behind)
     FROM moves GROUP BY order_ref, origin"""
 
-Effect = collections.namedtuple("Effect", "order_ref origin cards card points balance debt rows")
+Effect = collections.namedtuple("Effect", "order_ref origin cards points balance debt is_behind")
 
 
 class Ledger:
@@ -45,11 +47,11 @@ class Verdict:
 
     KINDS = {"earn": 1, "redeem": 1, "refund": 2, "cancel": 3}
 
-    def __init__(self, entries, ledger, balances=True):
+    def __init__(self, entries, ledger):
         self.entries = entries
         self.ledger = ledger
-        self.balances = balances  # whether answered balances are those stored: not so where the clock was set back
         self.findings = []
+        self.totals = {entry.operation.place: entry.operation.total for entry in entries}
         self.net = {}  # of each ok order and operation: what it did to its member's points
         self.member_points = collections.Counter()
         self.member_orders = collections.Counter()
@@ -105,18 +107,15 @@ class Verdict:
     def expected(self, entry):
         """What it must do to its member's points and debt taken together."""
         operation, result = entry.operation, entry.outcome["result"]
-        if operation.kind == "adjust":
-            return operation.points
+        if operation.kind in ("adjust", "earn"):
+            return operation.points or operation.total
         if operation.kind == "redeem":
             # A point is worth 0.01: what was taken off the price in money is what was spent.
             return operation.total - (operation.total - hundredths(result["amount_total"])) * 100
-        whole = operation.kind == "cancel" or self.is_whole(operation)
-        return -self.net.get((1, operation.original), 0) if whole else operation.total
-
-    def is_whole(self, operation):
-        if not hasattr(self, "totals"):
-            self.totals = {entry.operation.place: entry.operation.total for entry in self.entries}
-        return operation.kind == "refund" and -operation.total == self.totals.get((1, operation.original))
+        original = (1, operation.original)
+        if operation.kind == "cancel" or -operation.total == self.totals.get(original):
+            return -self.net.get(original, 0)
+        return operation.total
 
     def judge_figures(self, entry):
         operation, result = entry.operation, entry.outcome["result"]
@@ -137,7 +136,9 @@ class Verdict:
         if stored != net:
             what = "doubled" if net != 0 and stored == 2 * net else "lost" if stored == 0 else "wrong"
             self.find(what, operation.key, f"moved {text(stored)} points in the journal; {text(net)} follow from it")
-        if not effects or not self.balances:
+        if any(effect.cards != 1 for effect in effects):
+            self.find("wrong", operation.key, "moved points on more than one card")
+        if not effects or effects[0].is_behind:
             return
         answered = result if operation.kind == "adjust" else result["points"][0]
         told = hundredths(answered["balance"]), hundredths(answered["debt"])
@@ -172,11 +173,3 @@ class Verdict:
             if (count, money) != (self.member_orders[partner], self.member_money[partner]):
                 self.find("sum", str(partner), f"member has {count} orders over {text(money)}; "
                           f"{self.member_orders[partner]} over {text(self.member_money[partner])} were answered ok")  # fmt: skip
-
-
-def settled(entry):
-    """Whether nothing more has to be found out about it."""
-    return entry.ok or entry.refused
-
-
-__all__ = ["Finding", "Ledger", "PASSING", "PROGRAM", "Verdict", "settled"]

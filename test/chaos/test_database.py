@@ -1,0 +1,73 @@
+"""A database that is gone, or silent: the answer is `unavailable` at once, and all is well when it comes back."""
+
+import time
+
+from harness import wait_until
+from pg_proxy import PgProxy
+from raw_client import RawClient
+from world import SERVES_AGAIN_S, report
+
+DEADLINE_S = 5
+AT_ONCE_S = DEADLINE_S / 2  # a bound for busy machines; the figures are in docs/reliability.md
+
+ORDER = {"partner_id": 1, "lines": [{"product_id": 1, "qty": 1, "price_unit": "1.00"}]}
+
+
+def ask(client, method, body, key=None):
+    """One request, not sent again: its error code (None: ok), and the seconds it took."""
+    start = time.monotonic()
+    reply = client.answer(client.send(method, body, key=key, ttl_ms=DEADLINE_S * 1000), DEADLINE_S + 2)
+    return None if reply["ok"] else reply["error"]["code"], time.monotonic() - start
+
+
+def answers_while_away(world, number):
+    """The codes and times of some requests, changing and reading."""
+    with RawClient(world.engine.endpoint) as client:
+        asked = [ask(client, "order.process", dict(ORDER, order_id=f"setup-{number}-{n}")) for n in range(6)]
+        asked += [ask(client, "card.get", {"partner_id": 1}) for _ in range(6)]
+    return asked
+
+
+def test_a_database_that_refuses_connections(world, seed):
+    with PgProxy(world.engine) as proxy, world.load(seed) as load:
+        proxy.refuse()
+        time.sleep(0.3)
+        asked = answers_while_away(world, "R")
+        proxy.open()
+        world.wait_for_answers(load)
+    assert {code for code, _ in asked} == {"unavailable"}, asked
+    slowest = max(seconds for _, seconds in asked)
+    assert slowest < AT_ONCE_S, asked
+    report("database gone (connections refused)", f"`unavailable` after {slowest:.3f} s at most")
+    world.report("database gone for 0.5 s", load)
+    world.judge()
+
+
+def test_a_database_that_says_nothing(world, seed):
+    """As behind a network that drops everything: what is under way has to wait, what comes then is told at once."""
+    with PgProxy(world.engine) as proxy, world.load(seed) as load:
+        proxy.freeze()
+        with RawClient(world.engine.endpoint) as client:
+            start = time.monotonic()
+            wait_until(lambda: ask(client, "card.get", {"partner_id": 1})[0] == "unavailable", SERVES_AGAIN_S, "`unavailable`")
+            noticed = time.monotonic() - start
+        asked = answers_while_away(world, "S")
+        proxy.thaw()
+        start = time.monotonic()
+        world.wait_for_answers(load)
+    report("database silent", f"noticed after {noticed:.2f} s; then {sorted(asked, key=lambda one: one[1])[-1]} at worst")
+    print(asked)
+    world.report("database silent", load)
+    world.judge()
+
+
+def test_sessions_are_ended_by_an_operator(world, seed):
+    """pg_terminate_backend, as before a failover: clients see nothing of it."""
+    with world.load(seed) as load:
+        for _ in range(5):
+            world.engine.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'loyalty-worker%'"
+            )
+            world.wait_for_answers(load, 30)
+    world.report("sessions ended by pg_terminate_backend (5 times)", load)
+    world.judge()
