@@ -256,7 +256,7 @@ store_member (struct order_run *run)
     bool has_partner = order->has_partner;
     int64_t partner_id = order->partner_id;
     for (uint32_t i = 0; i < run->original_count && !has_partner; i++) {
-        has_partner = run->originals[i].has_partner;
+        has_partner = run->originals[i].has_partner && order_takes_of (&run->record, i);
         partner_id = run->originals[i].partner_id;
     }
     struct unit_member *member = has_partner ? unit_member (run->unit, partner_id) : NULL;
@@ -378,14 +378,12 @@ cancel_unknown (struct request *request)
 }
 
 static int
-cancel_member (struct order_run *run, const struct order_record *original)
+cancel_member (struct order_run *run, const struct order_record *original, const struct original_place *place)
 {
-    if (!original->order.has_partner)
-        return 0;
-    struct unit_member *member = unit_member (run->unit, original->order.partner_id);
+    struct unit_member *member = place->has_partner ? unit_member (run->unit, place->partner_id) : NULL;
     if (member == NULL)
         return 0;
-    if (unit_save_member (run->unit, &run->savepoint, original->order.partner_id) < 0)
+    if (unit_save_member (run->unit, &run->savepoint, place->partner_id) < 0)
         return run_no_memory (run);
     member->changed = true;
     if (original->kind == RECORD_PROCESS && member->order_count > 0)
@@ -431,7 +429,7 @@ cancel_known (struct order_run *run, const struct original_place *place)
     if (run_undo (run, &original) < 0 || run_balances (run) < 0)
         return -1;
     render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
-    if (cancel_member (run, &original) < 0 || unit_cancel_order (run->unit, place->place) < 0)
+    if (cancel_member (run, &original, place) < 0 || unit_cancel_order (run->unit, place->place) < 0)
         return run_no_memory (run);
     return store_origins (run) < 0 ? -1 : store_record (run);
 }

@@ -319,6 +319,37 @@ order_read (struct executor *executor, struct order_place place, bool lock, stru
     return order_record_decode (orders[0].record, arena, record, err);
 }
 
+bool
+order_takes_of (const struct order_record *record, uint32_t original)
+{
+    for (uint32_t i = 0; i < record->refund.part_count; i++)
+        if (record->refund.parts[i].original == original)
+            return true;
+    return false;
+}
+
+/* Whom a return without a member of its own was counted for. */
+static int
+look_up_counted (struct executor *executor, struct request *request, const struct order_record *refund,
+                 struct original_place *counted)
+{
+    for (uint32_t i = 0; i < refund->refund.original_count && !counted->has_partner; i++) {
+        struct order_place place;
+        struct stored_order stored;
+        struct order_record record;
+        bool found = order_takes_of (refund, i);
+        if (found && order_find (executor, refund->refund.originals[i].order_id, &found, &place, &request->error) < 0)
+            return -1;
+        if (found && order_read (executor, place, false, executor->requests, &found, &stored, &record, &request->error) < 0)
+            return -1;
+        if (found) {
+            counted->has_partner = record.order.has_partner;
+            counted->partner_id = record.order.partner_id;
+        }
+    }
+    return 0;
+}
+
 static int
 look_up_original (struct executor *executor, struct request *request, struct original_place *original)
 {
@@ -343,7 +374,7 @@ look_up_original (struct executor *executor, struct request *request, struct ori
     original->cards = cards;
     original->has_partner = record.order.has_partner;
     original->partner_id = record.order.partner_id;
-    return 0;
+    return request->method == METHOD_ORDER_CANCEL ? look_up_counted (executor, request, &record, original) : 0;
 }
 
 /* Codes of cards into ids; one that there is not stays 0. */

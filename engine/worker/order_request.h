@@ -55,5 +55,7 @@ int order_read (struct executor *executor, struct order_place place, bool lock, 
                 struct stored_order *stored, struct order_record *record, struct error *err);
 /* Finds where an order is stored, by its id: *found false when there is none; a tombstone has order_ref 0. */
 int order_find (struct executor *executor, struct str order_id, bool *found, struct order_place *place, struct error *err);
+/* Whether a refund took something of its original with this index. */
+bool order_takes_of (const struct order_record *record, uint32_t original);
 
 #endif
