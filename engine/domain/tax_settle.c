@@ -28,25 +28,19 @@ is_bounded (const struct work *work, uint32_t place, const struct tax *tax, cons
     return moving == NULL ? tax->included : moving[work->slot_tax[place]];
 }
 
-/* What a line's bounded taxes may come to together: what it is worth (or what they are exactly, where a fixed tax that is
- * taxed itself makes that more). */
+/* What a line's bounded taxes may come to together. */
 static int64_t
-line_room (const struct work *work, uint32_t index, const int128 *fine, const bool *moving, const int64_t *cents)
+line_room (const struct work *work, uint32_t index, const bool *moving, const int64_t *cents)
 {
     const struct work_line *line = &work->lines[index];
     int64_t room = moving == NULL ? line->price : work->left[index];
     room = room < 0 ? -room : room;
-    int128 exact = work->fine - 1;
-    for (uint32_t j = 0; j < line->tax_count; j++) {
+    for (uint32_t j = 0; moving != NULL && j < line->tax_count; j++) {
         uint32_t place = line->tax_first + j;
-        const struct tax *tax = &line->order->taxes[j];
-        if (is_bounded (work, place, tax, moving))
-            exact += fine[place] < 0 ? -fine[place] : fine[place];
-        else if (moving != NULL && tax->type == TAX_PERCENT)
+        if (line->order->taxes[j].type == TAX_PERCENT && !moving[work->slot_tax[place]])
             room -= cents[place] < 0 ? -cents[place] : cents[place];
     }
-    int64_t needed = (int64_t)(exact / work->fine);
-    return room > needed ? room : needed;
+    return room;
 }
 
 static int
@@ -144,7 +138,7 @@ tax_round_for_order (struct work *work, const int128 *fine, const bool *moving, 
         return work_exhausted (work);
     for (uint32_t i = 0; i < work->line_count; i++)
         if (!work->lines[i].order->is_covered_return)
-            rounding.rooms[i] = line_room (work, i, fine, moving, cents);
+            rounding.rooms[i] = line_room (work, i, moving, cents);
     int64_t *missing = arena_array_of (work->arena, work->tax_count, int64_t);
     if (missing == NULL)
         return work_exhausted (work);
@@ -157,26 +151,17 @@ tax_round_for_order (struct work *work, const int128 *fine, const bool *moving, 
     return 0;
 }
 
-/* The taxes of each discount: where they are rounded once for the order, what the rounded sum falls by; the
- * last discount that has a tax takes what the bounds of lines left over. */
+/* The taxes of each discount: where they are rounded once for the order, what the rounded sum falls by. */
 static int
-settle_discounts (struct work *work, const int64_t *cents)
+settle_discounts (struct work *work)
 {
     int128 *sum = arena_array_of (work->arena, work->tax_count, int128);
-    int64_t *owed = arena_array_of (work->arena, work->tax_count, int64_t);
-    uint32_t *last = arena_array_of (work->arena, work->tax_count, uint32_t);
-    if (sum == NULL || owed == NULL || last == NULL)
+    if (sum == NULL)
         return work_exhausted (work);
+    /* Covered returns have their rounded taxes from their original: they are not part of the sum. */
     for (uint32_t i = 0; i < work->line_count; i++)
-        for (uint32_t j = 0; j < work->lines[i].tax_count; j++) {
-            uint32_t place = work->lines[i].tax_first + j;
-            sum[work->slot_tax[place]] += work->first_fine[place];
-            owed[work->slot_tax[place]] += work->first_taxes[place] - cents[place];
-        }
-    for (uint32_t d = 0; d < work->applied_count; d++)
-        for (uint32_t k = 0; k < work->tax_count; k++)
-            if (work->applied[d].taken[k] != 0)
-                last[k] = d;
+        for (uint32_t j = 0; j < work->lines[i].tax_count && !work->lines[i].order->is_covered_return; j++)
+            sum[work->slot_tax[work->lines[i].tax_first + j]] += work->first_fine[work->lines[i].tax_first + j];
     for (uint32_t d = 0; d < work->applied_count; d++) {
         struct applied *applied = &work->applied[d];
         struct tax_amount *taxes = arena_array_of (work->arena, work->tax_count, struct tax_amount);
@@ -188,9 +173,6 @@ settle_discounts (struct work *work, const int64_t *cents)
                 continue;
             int64_t amount = fine_round (work, sum[k]) - fine_round (work, sum[k] - applied->taken[k]);
             sum[k] -= applied->taken[k];
-            if (last[k] == d)
-                amount = owed[k];
-            owed[k] -= amount;
             applied->discount.untaxed_minor -= amount;
             taxes[applied->discount.tax_count++] = (struct tax_amount){ work->tax_ids[k], amount };
         }
@@ -208,7 +190,7 @@ tax_settle (struct work *work, int64_t *cents)
     if (work->fine == 1) {
         for (uint32_t place = 0; place < work->slot_count; place++)
             cents[place] = (int64_t)work->taxes[place];
-        return settle_discounts (work, cents);
+        return settle_discounts (work);
     }
     /* Taxes that no discount touched stay as they are. */
     bool *moving = arena_array_of (work->arena, work->tax_count, bool);
@@ -219,5 +201,5 @@ tax_settle (struct work *work, int64_t *cents)
             moving[k] |= work->applied[d].taken[k] != 0;
     if (tax_round_for_order (work, work->taxes, moving, cents) < 0)
         return -1;
-    return settle_discounts (work, cents);
+    return settle_discounts (work);
 }

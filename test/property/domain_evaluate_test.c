@@ -76,6 +76,21 @@ random_taxes (struct cart *cart, struct order_line *line)
             line->tax_count--;
 }
 
+/* A return whose money comes from its original: as it would cost itself, or less. */
+static void
+cover (struct cart *cart, struct order_line *line)
+{
+    struct tax_amount *taxes = arena_array_of (cart->arena, TAXES_PER_LINE_MAX, struct tax_amount);
+    line->is_covered_return = true;
+    line->covered_untaxed_minor = -upto (1500);
+    for (uint32_t j = 0; j < line->tax_count && line->covered_untaxed_minor != 0; j++) {
+        taxes[j] = (struct tax_amount){ line->taxes[j].id, -upto (200) };
+        line->covered_tax_minor += taxes[j].amount_minor;
+        line->covered_tax_count++;
+    }
+    line->covered_taxes = taxes;
+}
+
 static void
 random_lines (struct cart *cart, int64_t count)
 {
@@ -91,6 +106,8 @@ random_lines (struct cart *cart, int64_t count)
             line->discount_micro = upto (100) * MICRO;
         line_facts (cart, line);
         random_taxes (cart, line);
+        if (line->qty_micro < 0 && line->price_unit_micro > 0 && one_in (2))
+            cover (cart, line);
     }
 }
 
@@ -329,14 +346,17 @@ all_off (void)
         const struct line_result *line = &cart->result.lines[i];
         int64_t line_fixed = 0;
         for (uint32_t j = 0; j < line->tax_count; j++)
-            if (cart->lines[i].taxes[j].type == TAX_FIXED)
-                line_fixed += line->taxes[j].amount_minor;
+            for (uint32_t k = 0; k < line->tax_count; k++)
+                if (cart->lines[i].taxes[j].type == TAX_FIXED && line->taxes[k].tax_id == cart->lines[i].taxes[j].id)
+                    line_fixed += line->taxes[k].amount_minor;
         /* A line worth nothing, or less by its fixed taxes, is left as it is. */
         const struct order_line *order = &cart->lines[i];
         int128 price = (int128)order->price_unit_micro * order->qty_micro * (100 * MICRO - order->discount_micro);
         bool free = div_round (price, (int128)10000000000 * 100 * MICRO) == 0;
         int64_t worth = line->total_minor - line_fixed;
-        bool negative = (cart->lines[i].qty_micro < 0) != (cart->lines[i].price_unit_micro < 0);
+        free &= !order->is_covered_return;
+        bool negative =
+            order->is_covered_return || (cart->lines[i].qty_micro < 0) != (cart->lines[i].price_unit_micro < 0);
         fixed += (free || (negative ? worth > 0 : worth < 0)) ? line->total_minor : line_fixed;
         before += line->total_minor;
         bought |= cart->lines[i].qty_micro > 0;
@@ -418,7 +438,7 @@ points_plainly (const struct cart *cart, const struct program *program)
         int64_t units = 0, incl = 0, excl = 0;
         bool bought = false;
         for (uint32_t i = 0; i < cart->order.line_count; i++) {
-            if (!fits_plainly (&rule->filter, &cart->lines[i]))
+            if (cart->lines[i].is_covered_return || !fits_plainly (&rule->filter, &cart->lines[i]))
                 continue;
             units += cart->lines[i].qty_micro;
             incl += cart->result.lines[i].total_minor;

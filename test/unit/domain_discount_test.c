@@ -373,6 +373,18 @@ Test (rule_12, all_off_with_a_return_of_the_same_group_leaves_no_tax)
     tax_is (21, "0");
 }
 
+Test (rule_12, all_off_of_a_group_takes_what_its_sale_and_return_left_of_taxes)
+{
+    /* 0.03 holds 0.005, so 0.01, and 0.01 holds nothing: the 0.02 between them would hold none by the rate. */
+    cart_tax (cart, cart_line (cart, 1, "1", "0.03"), 20, "20", true);
+    cart_tax (cart, cart_line (cart, 2, "-1", "0.01"), 20, "20", true);
+    cart_offer (cart, 1, DISCOUNT_PERCENT, "100");
+    run ();
+    total_is ("0");
+    tax_is (20, "0");
+    cr_expect (eq (i64, cart->result.discounts[0].untaxed_minor, MONEY ("0.01")));
+}
+
 Test (rule_12, all_off_leaves_fixed_taxes)
 {
     struct order_line *line = cart_line (cart, 1, "2", "5");
@@ -396,6 +408,47 @@ Test (rule_12, never_more_tax_than_is_left)
     run ();
     tax_is (20, "0");
     cr_expect (eq (i64, cart->result.discounts[0].untaxed_minor, MONEY ("0.05")));
+}
+
+Test (rule_12, what_one_line_has_not_the_others_lose)
+{
+    /* 0.60 of 1.20 hold 0.10; ten lines of 0.02 hold no tax, so that the line of 1.00 loses all of it. */
+    cart_tax (cart, cart_line (cart, 1, "1", "1.00"), 20, "20", true);
+    for (int i = 0; i < 10; i++)
+        cart_tax (cart, cart_line (cart, 1, "1", "0.02"), 20, "20", true);
+    cart_offer (cart, 1, DISCOUNT_PER_ORDER, "0.60");
+    run ();
+    tax_is (20, "0.07");
+    cr_expect (eq (i64, cart->result.lines[0].net_tax_minor, MONEY ("0.07")));
+}
+
+Test (rule_12, the_rest_stays_worth_its_tax)
+{
+    /* Ten lines of 0.03 with 0.01 in each. 0.27 hold 0.05 by the rate, but 0.03 cannot be 0.05 of tax. */
+    for (int i = 0; i < 10; i++)
+        cart_tax (cart, cart_line (cart, 1, "1", "0.03"), 20, "20", true);
+    cart_offer (cart, 1, DISCOUNT_PER_ORDER, "0.27");
+    run ();
+    total_is ("0.03");
+    tax_is (20, "0.03");
+    cr_expect (eq (i64, cart->result.untaxed_minor, 0));
+}
+
+Test (rule_12, a_tax_below_zero_stays_as_it_is)
+{
+    /* 2.00 with a deposit of 3.00 in it: −1.00 untaxed, −0.20 of the first tax, 10.00 of the last, taken of 2.00. */
+    struct order_line *line = cart_line (cart, 1, "1", "2");
+    cart_tax (cart, line, 1, "20", false);
+    struct tax *deposit = cart_tax (cart, line, 2, "3", true);
+    deposit->type = TAX_FIXED;
+    deposit->affects_base = true;
+    cart_tax (cart, line, 3, "500", false);
+    cart_offer (cart, 1, DISCOUNT_PER_ORDER, "8");
+    run ();
+    cr_expect (eq (i64, cart->result.lines[0].total_minor, MONEY ("11.80")));
+    total_is ("3.80");
+    tax_is (1, "-0.20");
+    tax_is (2, "3");
 }
 
 TestSuite (rule_26, .init = setup, .fini = teardown);

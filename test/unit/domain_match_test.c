@@ -306,6 +306,10 @@ Test (rule_2, covered_returns_do_not_count)
     rule_of (1)->minimum_amount_minor = MONEY ("10");
     rule_of (1)->minimum_qty_micro = MICROS ("1");
     cr_expect (applies ());
+    rule_of (1)->filter.exclude_products = IDS (cart, 2);
+    cr_expect (applies ());
+    rule_of (1)->filter.products = IDS (cart, 1);
+    cr_expect (applies ());
 }
 
 TestSuite (rule_3, .init = setup, .fini = teardown);
@@ -444,6 +448,15 @@ Test (rule_4, money_paid_is_never_below_0)
     run ();
     earned_is (1, "0");
     cr_expect (eq (u32, cart->result.points_count, 0));
+}
+
+Test (rule_4, points_out_of_range_are_refused)
+{
+    cart_line (cart, 1, "999999", "9999999");
+    money_program ("999999999");
+    cr_assert_eq (cart_run (cart), -1);
+    cr_expect (eq (int, cart->err.code, ERROR_INVALID_REQUEST));
+    cr_expect (strstr (cart->err.message, "too many points in program 1") != NULL);
 }
 
 TestSuite (rule_5, .init = setup, .fini = teardown);

@@ -151,6 +151,28 @@ Test (rule_24, the_order_is_worked_again_from_the_start)
     total_is ("90");
 }
 
+Test (rule_24, what_lost_to_a_refused_reward_has_another_chance)
+{
+    /* 30 % beat 10.00, but the claim of points took everything before it; so 10.00 it was. Then that claim, whose
+     * points come from money paid after all discounts, cannot stay: the 30 % are there again. */
+    cart_line (cart, 1, "1", "100");
+    cart_member (cart, 5);
+    cart_offer (cart, 1, DISCOUNT_PER_ORDER, "10");
+    struct program *loyalty = cart_loyalty (cart, 2);
+    loyalty->earn_on = EARN_NET;
+    cart_rule (loyalty, POINTS_PER_MONEY, "1");
+    struct reward *reward = cart_discount (loyalty, DISCOUNT_PER_ORDER, "100");
+    reward->required_points = POINTS ("50");
+    reward->applicability = APPLY_SPECIFIC;
+    cart_offer (cart, 3, DISCOUNT_PERCENT, "30");
+    cart_claim (cart, 2);
+    cart_claim (cart, 3);
+    run ();
+    refused_is (0, NOT_ENOUGH_POINTS);
+    cr_expect (cart->result.claims[1].ok);
+    total_is ("70");
+}
+
 TestSuite (rule_25, .init = setup, .fini = teardown);
 
 Test (rule_25, of_order_wide_discounts_the_better_in_money_stays)
@@ -491,6 +513,17 @@ Test (claims, somebody_elses_card_is_unknown)
     run ();
     refused_is (0, UNKNOWN_CARD);
     claim->card.card_id = 77;
+    run ();
+    refused_is (0, UNKNOWN_CARD);
+}
+
+Test (claims, a_card_of_another_program_is_unknown)
+{
+    three_cards ();
+    cart_discount (cart_loyalty (cart, 2), DISCOUNT_PER_POINT, "0.1");
+    struct claim *claim = cart_claim (cart, 2);
+    claim->has_card = true;
+    claim->card.card_id = 8;
     run ();
     refused_is (0, UNKNOWN_CARD);
 }

@@ -211,6 +211,22 @@ Test (section_1, global_recognises_a_half_that_is_made_of_thirds)
     tax_is (1, "0.03");
 }
 
+Test (section_1, global_gives_no_line_more_tax_than_it_is_worth)
+{
+    /* Two taxes of a seventh of a cent each on four lines: a cent each, and no line is worth both. */
+    for (int i = 0; i < 4; i++) {
+        struct order_line *line = cart_line (cart, 1, "1", "0.01");
+        cart_tax (cart, line, 1, "20", true);
+        cart_tax (cart, line, 2, "20", true);
+    }
+    cart->order.tax_rounding = ROUND_GLOBAL;
+    run ();
+    line_is (0, "0", "0.01", "0.01");
+    line_is (1, "0", "0.01", "0.01");
+    tax_is (1, "0.01");
+    tax_is (2, "0.01");
+}
+
 Test (section_1, global_counts_lines_and_discounts_together)
 {
     /* Lines 0.93 × 3 with 5 % on top: tax 0.1395. Half off takes half of 2.93, 1.47, with tax 1.47 / 21 = 0.07: 0.0695 stay. */
