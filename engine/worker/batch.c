@@ -201,6 +201,7 @@ batch_run (struct executor *executor, struct request **requests, unsigned count)
     arena_reset (executor->requests);
     executor->stats.batches++;
     executor->stats.requests += count;
+    executor_set_patience (executor, requests, count);
     if (count > executor->stats.batch_requests_max)
         executor->stats.batch_requests_max = count;
     if (executor_ready (executor, &err) < 0) {
@@ -235,6 +236,7 @@ batch_read (struct executor *executor, struct request **requests, unsigned count
     arena_reset (executor->requests);
     executor->stats.batches++;
     executor->stats.requests += count;
+    executor_set_patience (executor, requests, count);
     struct request **left = arena_array_of (executor->requests, count + 1, struct request *);
     if (left == NULL || executor_ready (executor, &err) < 0) {
         if (left == NULL)

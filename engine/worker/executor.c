@@ -12,6 +12,7 @@ enum {
     REQUESTS_BYTES_MAX = 512 * 1024 * 1024,
     TRANSACTION_BYTES_MAX = 512 * 1024 * 1024,
     CONNECT_TIMEOUT_MS = 2000,
+    LOCK_SLACK_MS = 1000,
 };
 #define PARTITIONS_EVERY_US (3600 * INT64_C (1000000))
 
@@ -32,6 +33,7 @@ executor_init (struct executor *executor, const struct worker_settings *settings
 {
     *executor = (struct executor){ .settings = settings, .lease = lease, .reading = reading };
     executor->engine = &executor->engine_storage;
+    executor->patience_us = settings->statement_timeout_ms * INT64_C (1000);
     struct pg_options options = {
         .url = settings->database,
         .application = reading ? "loyalty-worker read" : "loyalty-worker batch",
@@ -63,7 +65,22 @@ executor_free (struct executor *executor)
 int64_t
 executor_deadline_us (const struct executor *executor)
 {
-    return clock_monotonic_us () + executor->settings->statement_timeout_ms * INT64_C (1000);
+    return clock_monotonic_us () + executor->patience_us;
+}
+
+/* Three quarters of the time that the most patient of them has left; but longer than locks are waited for, since giving up costs
+ * the connection. */
+void
+executor_set_patience (struct executor *executor, struct request *const *requests, unsigned count)
+{
+    int64_t now_us = clock_monotonic_us (), left_us = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (requests[i]->deadline_us - now_us > left_us)
+            left_us = requests[i]->deadline_us - now_us;
+    int64_t least_us = (executor->settings->lock_timeout_ms + LOCK_SLACK_MS) * INT64_C (1000);
+    int64_t most_us = executor->settings->statement_timeout_ms * INT64_C (1000);
+    int64_t patience_us = left_us / 4 * 3 > least_us ? left_us / 4 * 3 : least_us;
+    executor->patience_us = patience_us < most_us ? patience_us : most_us;
 }
 
 /* Months of partitions are made ahead; where that fails, rows go to the default partition, which is no loss. */

@@ -33,6 +33,7 @@ struct executor {
     struct executor_stats stats;
     bool reading;              /* the executor of reads: snapshots, no locks */
     bool settings_read;
+    int64_t patience_us;       /* how long to wait for the database at most: executor_set_patience */
     int64_t partitions_at_us;  /* when partitions were last looked after; 0 never */
     struct engine_settings engine_storage;
 };
@@ -55,6 +56,9 @@ struct str executor_new_code (struct executor *executor);
 /* A code as it is stored and compared: outer blanks off, ASCII upper case. In `arena`. */
 struct str code_fold (struct str code, struct arena *arena);
 
+/* How long the requests of one run let the executor wait for a database that says nothing: so long that those who sent them
+ * are told `unavailable` while there is time to try again. */
+void executor_set_patience (struct executor *executor, struct request *const *requests, unsigned count);
 /* Deadline of a wait for the database, on clock_monotonic_us. */
 int64_t executor_deadline_us (const struct executor *executor);
 
