@@ -8,7 +8,7 @@ import time
 
 from client_process import outcome_of
 from harness import Engine
-from load import Load
+from load import PASSING, Load
 from operations import PROGRAM_BODY
 from verdict import Ledger, Verdict
 
@@ -86,7 +86,7 @@ class World:
         answers = sorted(entry.done for entry in load.entries if entry.ok)
         silent = max((after - before for before, after in zip(answers, answers[1:])), default=0.0)
         slowest = max((entry.done - entry.sent for entry in load.entries if entry.done), default=0.0)
-        given_up = sum(not entry.settled for entry in load.entries)
+        given_up = sum(entry.code in PASSING for entry in load.entries)
         report(case, f"{len(load.entries)} requests, no answer for {silent:.2f} s, slowest {slowest:.2f} s, {given_up} given up")
 
     # The verdict
