@@ -133,7 +133,8 @@ struct evaluation {
 
 /* Evaluates. 0; or -1 with invalid_request (a figure out of range, a field or program not supported
  * yet, by path), claim_refused (details.reason, details.claim: only when the order is not to skip refused
- * claims and `strict`), card_blocked, internal (the arena is exhausted). `strict` false (quotes): refused claims are only
+ * claims and `strict`), card_blocked (details.card_id: a blocked card was shown, and the order is not to skip
+ * what is refused), internal (the arena is exhausted). `strict` false (quotes): refused claims are only
  * answered. `expected_total` is the caller's to compare. */
 int evaluate_order (const struct catalog *catalog, const struct order *order, bool strict, struct arena *arena,
                     struct evaluation *out, struct error *err);
