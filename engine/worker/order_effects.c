@@ -101,7 +101,7 @@ shortfall_of (const struct order_run *run, int64_t program_id)
 {
     if (run->data->has_shortfall)
         return run->data->shortfall;
-    const struct program *program = catalog_program (run->executor->cache.catalog, program_id);
+    const struct program *program = catalog_program (run->catalog, program_id);
     return program != NULL && program->has_shortfall ? program->shortfall : SHORTFALL_DEBT;
 }
 
@@ -136,7 +136,7 @@ give_back (struct order_run *run, int64_t card_id, int64_t points, const struct 
         return 0;
     if (card == NULL)
         return -1;
-    const struct program *program = catalog_program (run->executor->cache.catalog, card->card.program_id);
+    const struct program *program = catalog_program (run->catalog, card->card.program_id);
     int64_t instant = run->record.order.instant;
     int64_t extended = program != NULL && program->restore_extends ? instant + program->extend_days * US_PER_DAY : 0;
     struct card_effect *effect = run_effect (run, card);
@@ -230,7 +230,7 @@ card_of_result (struct order_run *run, const struct points_result *result)
 static int
 earn (struct order_run *run, struct unit_card *card, int64_t points)
 {
-    const struct catalog *catalog = run->executor->cache.catalog;
+    const struct catalog *catalog = run->catalog;
     const struct program *program = catalog_program (catalog, card->card.program_id);
     int64_t instant = run->record.order.instant;
     struct record_lot lot = { .points = points, .usable_from = instant, .expires = INSTANT_NEVER };

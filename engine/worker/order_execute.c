@@ -2,6 +2,7 @@
 #include "worker/order_run.h"
 #include "store/refund_state.h"
 #include "wire/msgpack.h"
+#include "worker/draft_catalog.h"
 #include "worker/render.h"
 
 #include <stdio.h>
@@ -15,8 +16,8 @@ instant_of (const struct order_run *run, struct wire_time time)
     if (time.has_offset)
         return time.us;
     int64_t day = time.us / US_PER_DAY - (time.us % US_PER_DAY < 0);
-    return instant_from_local (catalog_zone (run->executor->cache.catalog, order->has_store, order->store_id),
-                               (int32_t)day, time.us - day * US_PER_DAY);
+    return instant_from_local (catalog_zone (run->catalog, order->has_store, order->store_id), (int32_t)day,
+                               time.us - day * US_PER_DAY);
 }
 
 /* A late order is evaluated as of its date. This version can do so where nothing else than its date is different:
@@ -316,10 +317,15 @@ static int
 run_steps (struct order_run *run)
 {
     struct order_record *record = &run->record;
-    const struct catalog *catalog = run->executor->cache.catalog;
-    bool strict = run->unit->locking && !run->data->order.skip_refused;
+    const struct order *order = &run->data->order;
+    bool strict = run->unit->locking && !order->skip_refused;
 
-    record->catalog_version = catalog->version;
+    if (order->draft_count > 0)
+        run->catalog =
+            draft_catalog (run->executor, order->draft_program_ids, order->draft_count, &run->request->error);
+    if (run->catalog == NULL)
+        return -1;
+    record->catalog_version = run->catalog->version;
     record->evaluator_version = EVALUATOR_VERSION;
     record->recorded = run->unit->recorded_at;
     record->order_ref = run->request->order_ref;
@@ -331,16 +337,16 @@ run_steps (struct order_run *run)
                            &run->request->error) < 0 ||
          order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 || run_refund_points (run) < 0))
         return -1;
-    if (set_state (run) < 0 ||
-        evaluate_order (catalog, &record->order, strict, run->arena, &record->evaluation, &run->request->error) < 0)
+    if (set_state (run) < 0 || evaluate_order (run->catalog, &record->order, strict, run->arena, &record->evaluation,
+                                               &run->request->error) < 0)
         return -1;
     if (run_evaluated_points (run) < 0 || run_balances (run) < 0)
         return -1;
     if (record->order.has_expected_total && record->order.expected_total_minor != record->evaluation.total_minor) {
-        render_price_changed (record, catalog->currency_digits, &run->request->reply);
+        render_price_changed (record, run->catalog->currency_digits, &run->request->reply);
         return error_set (&run->request->error, ERROR_PRICE_CHANGED, "the price has changed");
     }
-    render_order (record, catalog->currency_digits, false, &run->request->reply);
+    render_order (record, run->catalog->currency_digits, false, &run->request->reply);
     if (!run->unit->locking)
         return 0;
     return store_refunds (run) < 0 || store_member (run) < 0 || store_origins (run) < 0 ? -1 : store_record (run);
@@ -353,7 +359,8 @@ order_execute (struct executor *executor, struct request *request)
                              .request = request,
                              .data = request->data,
                              .unit = &executor->unit,
-                             .arena = executor->transaction };
+                             .arena = executor->transaction,
+                             .catalog = executor->cache.catalog };
     run.record.kind = run.data->kind;
     unit_save (run.unit, &run.savepoint);
     int status = run_steps (&run);
@@ -441,7 +448,8 @@ cancel_execute (struct executor *executor, struct request *request)
                              .request = request,
                              .data = request->data,
                              .unit = &executor->unit,
-                             .arena = executor->transaction };
+                             .arena = executor->transaction,
+                             .catalog = executor->cache.catalog };
     const struct original_place *place = &run.data->originals[0];
 
     if (request->keys[1].claimed)

@@ -10,6 +10,7 @@ struct order_run {
     struct order_request *data;
     struct unit *unit;
     struct arena *arena;      /* the transaction's */
+    const struct catalog *catalog; /* in force, or for a quote with drafts in it */
     struct unit_savepoint savepoint;
     struct order_record record; /* grows step by step into what is stored */
     uint32_t original_count;

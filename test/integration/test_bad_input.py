@@ -8,7 +8,7 @@ import msgpack
 import pytest
 
 from raw_client import RawClient, error_of, result_of
-from shop import line, loyalty_program, new_id, new_partner, order, promotion, written
+from shop import line, loyalty_program, new_partner, order, promotion, written
 
 MIB = 1 << 20
 
@@ -423,4 +423,3 @@ def test_text_that_sql_or_a_terminal_would_mind(shop):
         assert shop.query("SELECT tags[1:6] FROM products WHERE product_id = 901") == [(tags[:6],)]
         assert result_of(raw.call("program.get", {"program_id": 30}))["program"]["rules"] == [{"tag": text[:60]}]
         result_of(raw.call("program.delete", {"program_id": 30}))
-        assert new_id()
