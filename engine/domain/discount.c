@@ -50,12 +50,14 @@ usable_points (struct work *work, const struct entry *entry, int64_t *usable)
     return 0;
 }
 
-/* Points that a per_point reward may turn into money: whole multiples, or fewer if the claim says so. */
+/* Points that a per_point reward may turn into money: whole multiples, or fewer if the claim says so (but not where
+ * everything is spent in any case). */
 static int64_t
 convertible_points (const struct entry *entry, int64_t usable)
 {
     int64_t points = usable / entry->reward->required_points * entry->reward->required_points;
-    return entry->points_limit > 0 && entry->points_limit < points ? entry->points_limit : points;
+    bool limited = entry->points_limit > 0 && !entry->reward->clear_wallet;
+    return limited && entry->points_limit < points ? entry->points_limit : points;
 }
 
 static int64_t

@@ -70,7 +70,7 @@ answer_claims (struct work *work, bool strict, struct evaluation *out)
         if (entry != NULL) {
             int32_t winner = entry->beaten_by < 0 ? -1 : work->entries[entry->beaten_by].claim;
             result->discount = entry->discount;
-            result->replaced = entry->discount < 0 && winner > (int32_t)i;
+            result->replaced = entry->discount < 0 && winner > (int32_t)i && entry->reason != REASON_NOT_ENOUGH_POINTS;
             result->ok = entry->discount >= 0 || result->replaced;
             result->replaced_by = result->replaced ? winner : -1;
             result->reason = result->ok ? REASON_NONE : entry->reason;

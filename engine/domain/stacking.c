@@ -80,11 +80,18 @@ is_playing (const struct entry *entry)
     return entry->out == PLAYS && entry->beaten_by < 0;
 }
 
-static void
+/* The loser keeps out of this pass. One whose points would not have sufficed anyway is refused for that. */
+static int
 beat (struct work *work, uint32_t loser, uint32_t winner, enum reason reason)
 {
-    work->entries[loser].beaten_by = (int32_t)winner;
-    work->entries[loser].reason = reason;
+    struct entry *entry = &work->entries[loser];
+    int64_t value;
+    if (discount_measure (work, entry, &value) < 0)
+        return -1;
+    entry->beaten_by = (int32_t)winner;
+    if (value > 0 || entry->reason != REASON_NOT_ENOUGH_POINTS)
+        entry->reason = reason;
+    return 0;
 }
 
 /* Of a program's order-wide entries only the best would stay: the others do not count towards what it saves. */
@@ -156,8 +163,9 @@ decide_exclusive (struct work *work)
         if (saving == 0)
             continue;
         for (uint32_t other = 0; other < work->entry_count; other++)
-            if (work->entries[other].program != entry->program && is_playing (&work->entries[other]))
-                beat (work, other, e, REASON_EXCLUDED_BY_OTHER);
+            if (work->entries[other].program != entry->program && is_playing (&work->entries[other]) &&
+                beat (work, other, e, REASON_EXCLUDED_BY_OTHER) < 0)
+                return -1;
         return 0;
     }
     return 0;
@@ -201,8 +209,8 @@ decide_group (struct work *work, uint32_t first)
             continue;
         if (work->entries[e].program == winner)
             work->entries[e].won = true;
-        else
-            beat (work, e, winner_entry, REASON_BETTER_DISCOUNT);
+        else if (beat (work, e, winner_entry, REASON_BETTER_DISCOUNT) < 0)
+            return -1;
     }
     return 0;
 }
@@ -232,8 +240,9 @@ decide_order_wide (struct work *work, uint32_t first)
         return 0;
     work->entries[winner].won = true;
     for (uint32_t e = first; e < work->entry_count; e++)
-        if ((int32_t)e != winner && discount_is_order_wide (work->entries[e].reward) && is_playing (&work->entries[e]))
-            beat (work, e, (uint32_t)winner, REASON_BETTER_DISCOUNT);
+        if ((int32_t)e != winner && discount_is_order_wide (work->entries[e].reward) &&
+            is_playing (&work->entries[e]) && beat (work, e, (uint32_t)winner, REASON_BETTER_DISCOUNT) < 0)
+            return -1;
     return 0;
 }
 

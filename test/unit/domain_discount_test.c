@@ -81,6 +81,16 @@ Test (rule_9, clear_wallet_costs_everything_once)
     cr_expect (eq (int, cart->result.claims[1].reason, REASON_NOT_ENOUGH_POINTS));
 }
 
+Test (rule_9, clear_wallet_gives_for_all_it_takes)
+{
+    cart_line (cart, 1, "1", "50");
+    claimed_reward ("250", "100", DISCOUNT_PER_POINT, "0.01")->clear_wallet = true;
+    cart->claims[0].points = POINTS ("100"); /* of no use: everything goes */
+    run ();
+    saved_is (1, "2");
+    spent_is (1, "250");
+}
+
 Test (rule_9, clear_wallet_takes_also_what_the_order_earns)
 {
     cart_line (cart, 1, "1", "50");

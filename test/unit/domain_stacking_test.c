@@ -47,6 +47,13 @@ claim_first (int64_t program_id)
     return claim;
 }
 
+static void
+stacks (int64_t program_id, enum stacking stacking, const char *group)
+{
+    cart_program (cart, program_id)->stacking = stacking;
+    cart_program (cart, program_id)->best_of = str_of (group);
+}
+
 TestSuite (rule_24, .init = setup, .fini = teardown);
 
 Test (rule_24, automatic_specific_stands_before_automatic_order_wide)
@@ -245,6 +252,23 @@ Test (rule_25, a_claim_that_a_later_one_beats_is_replaced)
     cr_expect (not(cart->result.claims[1].replaced));
 }
 
+Test (rule_25, a_claim_that_could_not_be_paid_for_is_refused_not_replaced)
+{
+    cart_line (cart, 1, "1", "100");
+    cart_offer (cart, 1, DISCOUNT_PERCENT, "10")->required_points = POINTS ("2");
+    cart_offer (cart, 2, DISCOUNT_PERCENT, "20");
+    cart_claim (cart, 1);
+    cart_claim (cart, 2);
+    run ();
+    refused_is (0, NOT_ENOUGH_POINTS);
+    cr_expect_str_eq (cart->result.claims[0].text, "required_points 2.00, has 1.00");
+    cr_expect (not(cart->result.claims[0].replaced));
+    stacks (2, STACK_EXCLUSIVE, "");
+    run ();
+    refused_is (0, NOT_ENOUGH_POINTS);
+    total_is ("80");
+}
+
 Test (rule_25, a_claim_that_an_earlier_or_automatic_one_beats_is_refused)
 {
     cart_line (cart, 1, "1", "100");
@@ -288,13 +312,6 @@ Test (rule_25, a_winner_that_gives_nothing_is_refused_and_the_group_measured_aga
     refused_is (1, NOTHING_TO_DISCOUNT);
     saved_is (1, "10");
     saved_is (2, "90");
-}
-
-static void
-stacks (int64_t program_id, enum stacking stacking, const char *group)
-{
-    cart_program (cart, program_id)->stacking = stacking;
-    cart_program (cart, program_id)->best_of = str_of (group);
 }
 
 Test (rule_25, an_exclusive_program_has_the_layer_to_itself)
