@@ -102,6 +102,6 @@ class Clock:
     def apply(self, engine):
         """Before the engine is started."""
         engine.arguments = [
-            "env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.file}", "FAKETIME_CACHE_DURATION=1",
+            "env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.file}", "FAKETIME_NO_CACHE=1",
             "FAKETIME_DONT_FAKE_MONOTONIC=1", *engine.arguments,
         ]  # fmt: skip

@@ -65,6 +65,21 @@ class Operation:
         return {"cancel": 2, "adjust": 3}.get(self.kind, 1), self.key
 
 
+def earn(key, partner=1, points=None):
+    """An order over 10.00, on which its member spends points where some are given."""
+    line = {"line_id": "0", "product_id": 1, "qty": 1, "price_unit": "10.00"}
+    body = {"order_id": key, "partner_id": partner, "lines": [line]}
+    if points is not None:
+        body["claims"] = [{"program_id": PROGRAM, "points": points}]
+    return Operation("redeem" if points else "earn", key, partner, body, 1000)
+
+
+def adjust(key, partner, points):
+    """Points for a member by hand, in hundredths."""
+    body = {"partner_id": partner, "program_id": PROGRAM, "points": text(points), "reason": key}
+    return Operation("adjust", key, partner, body, points=points)
+
+
 class Mix:
     """Operations of one client, which knows only what it was told itself. Members are everybody's."""
 
@@ -134,7 +149,5 @@ class Mix:
 
     def _adjust(self):
         """Of a member that has a card, or it is refused, which has to come out right too."""
-        key, points = f"{self.name}-{self.number}", self.random.choice((-1, 1, 1)) * self.random.randint(1, 20000)
-        partner = self.random.choice(self.members)
-        body = {"partner_id": partner, "program_id": PROGRAM, "points": text(points), "reason": key}
-        return Operation("adjust", key, partner, body, points=points)
+        points = self.random.choice((-1, 1, 1)) * self.random.randint(1, 20000)
+        return adjust(f"{self.name}-{self.number}", self.random.choice(self.members), points)

@@ -6,7 +6,7 @@ import time
 from client_process import outcome_of
 from harness import process_exists, wait_until
 from load import Entry
-from operations import PROGRAM, Operation, text
+from operations import adjust, earn
 from pg_proxy import PgProxy, has_committed, has_locks
 from world import report
 
@@ -44,20 +44,6 @@ class Call:
         return self.entry.done - self.entry.sent
 
 
-def earn(key, partner, points=None):
-    """An order over 10.00, on which a member spends points where some are given."""
-    line = {"line_id": "0", "product_id": 1, "qty": 1, "price_unit": "10.00"}
-    body = {"order_id": key, "partner_id": partner, "lines": [line]}
-    if points is not None:
-        body["claims"] = [{"program_id": PROGRAM, "points": points}]
-    return Operation("redeem" if points else "earn", key, partner, body, 1000)
-
-
-def adjust(key, partner, points):
-    body = {"partner_id": partner, "program_id": PROGRAM, "points": text(points), "reason": key}
-    return Operation("adjust", key, partner, body, points=points)
-
-
 def workers(world):
     return {name: pid for name, pid in world.engine.processes().items() if name.startswith("worker-")}
 
@@ -79,14 +65,14 @@ def kill_workers(world, matches, name):
 
 
 def test_a_worker_dies_between_commit_and_its_answer(world):
-    results, slowest = kill_workers(world, has_committed, "C")
+    results, slowest = kill_workers(world, has_committed, "committed")
     assert all(result["replayed"] for result in results), "what was committed was done again"
     report("worker, kill -9 after COMMIT, before the answer", f"the order took {slowest:.2f} s")
     world.judge()
 
 
 def test_a_worker_dies_with_its_locks(world):
-    results, slowest = kill_workers(world, has_locks, "L")
+    results, slowest = kill_workers(world, has_locks, "locked")
     assert not any(result["replayed"] for result in results)
     report("worker, kill -9 with its locks in hand", f"the order took {slowest:.2f} s")
     world.judge()
@@ -96,10 +82,10 @@ def test_a_worker_stops_with_its_locks(world):
     """Its session is ended after a second, so that others get on; woken up, it does no harm and works again."""
     with PgProxy(world.engine) as proxy:
         stopped = proxy.stop_once(has_locks)
-        first = Call(world, earn("S-1", 5))
+        first = Call(world, earn("stopped-1", 5))
         assert stopped.wait(10)
         name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
-        second = Call(world, earn("S-2", 5))
+        second = Call(world, earn("stopped-2", 5))
         assert not first.result()["replayed"] and not second.result()["replayed"]
         assert "idle-in-transaction timeout" in (world.engine.data / "log" / "postgresql.log").read_text()
         took = f"its order took {first.seconds:.2f} s, another one of the member {second.seconds:.2f} s"
@@ -116,22 +102,22 @@ def test_what_was_given_to_another_worker_is_not_done_by_the_first(world):
     then it becomes possible. The first worker, woken within the request's time, must not do it."""
     with PgProxy(world.engine) as proxy:
         held = proxy.hold_once(has_locks)
-        busy = Call(world, earn("W-1", 6), timeout=60)
+        busy = Call(world, earn("woken-1", 6), timeout=60)
         assert held.wait(10)
         name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
-        refused = Call(world, earn("W-2", 7, points="100"), timeout=60)
+        refused = Call(world, earn("woken-2", 7, points="100"), timeout=60)
         wait_until(lambda: in_hand(world, name) == 2, 10, "both requests to reach the worker")
         world.engine.pause(name)
         assert refused.answer()["code"] == "claim_refused", "member 7 has no points"
         busy.result()
-        Call(world, earn("W-3", 7)).result()
-        Call(world, adjust("W-4", 7, 100000)).result()
+        Call(world, earn("woken-3", 7)).result()
+        Call(world, adjust("woken-4", 7, 100000)).result()
         log = world.engine.data / "log" / f"{name}.log"
         sessions = log.read_text().count("session with broker")
         proxy.release()
         world.engine.resume(name)
         wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
-    Call(world, earn("W-5", 7)).result()
+    Call(world, earn("woken-5", 7)).result()
     world.judge()
 
 
@@ -145,9 +131,9 @@ def test_a_connection_breaks_with_locks_in_hand(world):
     """The worker lives on, and forgets what the transaction had made: the first order of a member makes its row anew."""
     with PgProxy(world.engine) as proxy:
         broken = proxy.once(has_locks, lambda link: link.close())
-        first = Call(world, earn("B-1", 12345))
+        first = Call(world, earn("broken-1", 12345))
         assert broken.wait(10) and not first.result()["replayed"]
-        assert not Call(world, earn("B-2", 12345)).result()["replayed"]
+        assert not Call(world, earn("broken-2", 12345)).result()["replayed"]
     report("connection to PostgreSQL breaks with locks in hand", f"the order took {first.seconds:.2f} s")
     world.judge()
 
@@ -156,7 +142,7 @@ def test_a_connection_breaks_after_commit(world):
     """The worker cannot know; the client sends again, and the key tells."""
     with PgProxy(world.engine) as proxy:
         broken = proxy.once(has_committed, lambda link: link.close())
-        call = Call(world, earn("B-3", 12346))
+        call = Call(world, earn("broken-3", 12346))
         assert broken.wait(10) and call.result()["replayed"]
     report("connection to PostgreSQL breaks after COMMIT", f"the order took {call.seconds:.2f} s")
     world.judge()

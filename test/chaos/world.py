@@ -8,7 +8,7 @@ import time
 
 from client_process import outcome_of
 from harness import Engine
-from load import PASSING, Load
+from load import PASSING, Entry, Load
 from operations import PROGRAM_BODY
 from verdict import Ledger, Verdict
 
@@ -77,6 +77,21 @@ class World:
         """The next start of the engine takes the same endpoint, as one at a fixed port would."""
         arguments = self.engine.arguments
         arguments[arguments.index("--listen") + 1] = self.engine.endpoint
+
+    def ask(self, raw, operation, deadline_s=5):
+        """Sends an operation once, through a RawClient, and accounts for it: its error code (None: ok), and the seconds
+        it took."""
+        entry = Entry(operation, time.monotonic())
+        self.done.append(entry)
+        request = raw.send(operation.method, operation.body, key=operation.header_key, ttl_ms=int(deadline_s * 1000))
+        reply = raw.answer(request, deadline_s + 10)
+        entry.done = time.monotonic()
+        if reply["ok"]:
+            entry.outcome = {"ok": True, "result": reply["result"]}
+        else:
+            error = reply["error"]
+            entry.outcome = {"ok": False, "code": error["code"], "message": error["message"], "unknown": False}
+        return entry.code, entry.done - entry.sent
 
     # What clients saw
 
