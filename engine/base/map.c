@@ -23,7 +23,7 @@ map_set (struct map *map, int64_t key, uint32_t value)
     if (map->count * 2 >= map->capacity && !map_grow (map))
         return false;
     uint32_t mask = map->capacity - 1;
-    uint32_t at = (uint32_t) fnv1a64_int (key) & mask;
+    uint32_t at = (uint32_t)fnv1a64_int (key) & mask;
     while (map->values[at] != MAP_ABSENT && map->keys[at] != key)
         at = (at + 1) & mask;
     if (map->values[at] == MAP_ABSENT)
