@@ -463,12 +463,12 @@ card_history_execute (struct executor *executor, struct request *request)
     pg_param_int2 (&params, card->bucket);
     pg_param_int8 (&params, card->card.card_id);
     pg_param_int4 (&params, before);
-    pg_param_int4 (&params, limit);
+    pg_param_int4 (&params, limit + 1); /* one more than is shown tells whether there is another page */
     PGresult *result =
         pg_run (unit->pg, STATEMENT_HISTORY_PAGE, &params, unit->deadline_us, &unit->failure, &request->error);
     if (result == NULL)
         return -1;
-    int rows = PQntuples (result);
+    int found = PQntuples (result), rows = found < limit ? found : limit;
     struct buf *out = &request->reply;
     render_ok (out, 3);
     render_int (out, "card_id", card->card.card_id);
@@ -476,7 +476,7 @@ card_history_execute (struct executor *executor, struct request *request)
     wire_write_array (out, (uint32_t)rows);
     for (int row = 0; row < rows; row++)
         render_history_row (out, result, row);
-    if (rows == limit) {
+    if (found > rows) {
         char text[24];
         snprintf (text, sizeof text, "%lld", (long long)pg_int (result, rows - 1, 0));
         render_text (out, "next_cursor", str_of (text));

@@ -340,7 +340,8 @@ look_up_counted (struct executor *executor, struct request *request, const struc
         bool found = order_takes_of (refund, i);
         if (found && order_find (executor, refund->refund.originals[i].order_id, &found, &place, &request->error) < 0)
             return -1;
-        if (found && order_read (executor, place, false, executor->requests, &found, &stored, &record, &request->error) < 0)
+        if (found &&
+            order_read (executor, place, false, executor->requests, &found, &stored, &record, &request->error) < 0)
             return -1;
         if (found) {
             counted->has_partner = record.order.has_partner;
