@@ -23,7 +23,9 @@ PARTS = ("unit", "property", "sim", "integration", "chaos", "fuzz", "lint")
 CRITERION = ("unit", "property", "sim")
 TWO = 2  # cores
 FUZZ_S, FUZZ_LONG_S = 30, 600
-PROGRAM_S, PYTEST_S, LONG_TIMES = 600, 1200, 10  # limits; the long forms have ten times as much
+PROGRAM_S, PYTEST_S = 600, 1200  # limits
+LONG_TIMES = 10  # the long forms: so many times the limits, chaos runs (each with a seed of its own) and seeds
+LONG = {"LOYALTY_SIM_SEEDS": "20000", "LOYALTY_ROUNDS": "100000"}  # of the simulator and the property tests
 
 BUILDS = {
     "plain": ("build", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=OFF", "-DLOYALTY_FUZZ=OFF"]),
@@ -108,13 +110,12 @@ def sanitizer_environment():
 
 def run_criterion(results, part, folder, label, times):
     """Every Criterion program of a kind; the counts are its own."""
+    env = dict(sanitizer_environment(), **(LONG if times > 1 else {}))
     for program in sorted((folder / "bin").glob(f"{part}-*")):
         with tempfile.TemporaryDirectory() as scratch:
             report = pathlib.Path(scratch) / "report.json"
             start = time.monotonic()
-            code, output = run(
-                [str(program), f"--json={report}", "--jobs", str(TWO)], PROGRAM_S * times, sanitizer_environment()
-            )
+            code, output = run([str(program), f"--json={report}", "--jobs", str(TWO)], PROGRAM_S * times, env)
             seconds = time.monotonic() - start
             try:
                 counts = json.loads(report.read_text())
@@ -128,7 +129,7 @@ def run_criterion(results, part, folder, label, times):
             results.add(label + program.name, passed, failed, reasons, seconds, output)
 
 
-def run_pytest(results, part, folder, label, times, env):
+def run_pytest(results, part, folder, label, env):
     """The tests of test/PART; the counts are pytest's own."""
     if not list((ROOT / "test" / part).glob("test_*.py")):
         return
@@ -137,7 +138,7 @@ def run_pytest(results, part, folder, label, times, env):
         start = time.monotonic()
         code, output = run(
             ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"test/{part}"],
-            PYTEST_S * times,
+            PYTEST_S,
             dict(env, LOYALTY_BUILD=str(folder), PYTHONDONTWRITEBYTECODE="1"),
         )
         seconds = time.monotonic() - start
@@ -164,13 +165,15 @@ def run_suite(results, parts, kind, times):
     """The Criterion and pytest parts, on one build."""
     folder = build(kind)
     label = "" if kind == "plain" else "sanitized "
-    env = {"LOYALTY_LONG": "1"} if times > 1 else {}
+    env = preload() if kind == "sanitized" else {}
     for part in parts:
         if part in CRITERION:
             run_criterion(results, part, folder, label, times)
-        elif part in ("integration", "chaos"):
-            extra = preload() if kind == "sanitized" else {}
-            run_pytest(results, part, folder, label, times, dict(env, **extra))
+        elif part == "integration":
+            run_pytest(results, part, folder, label, env)
+        elif part == "chaos":
+            for _ in range(times):
+                run_pytest(results, part, folder, label, env)
 
 
 def run_fuzzer(program, seconds):
