@@ -84,7 +84,7 @@ tax_take (struct work *work, const struct tax_group *group, const uint32_t *memb
     if (group->count == 0)
         return;
     struct taking taking = { .work = work, .group = group, .taken = taken };
-    int128 wants[TAXES_PER_LINE_MAX];
+    int128 wants[TAXES_PER_LINE_MAX] = { 0 };
     set_targets (&taking, members, member_count, part, whole);
     /* Over the lines as their shares add up, so that what they lose sums to the target; */
     int64_t reached = 0;
