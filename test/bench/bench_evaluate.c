@@ -158,7 +158,7 @@ time_evaluation (const struct catalog *catalog, const struct order *order, uint3
         do {
             for (int i = 0; i < 100; i++, count++) {
                 arena_reset (arena);
-                if (evaluate_order (catalog, order, true, arena, &result, &err) < 0) {
+                if (evaluate_order (catalog, order, false, arena, &result, &err) < 0) {
                     fprintf (stderr, "%s\n", err.message);
                     exit (1);
                 }
