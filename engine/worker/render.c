@@ -364,15 +364,31 @@ returned (const struct renderer *to)
     }
 }
 
+/* Whether a card is the order's member's own: not a bearer's that was shown, nor that of the buyer whose goods somebody
+ * else brings back. Cards that were there are among the order's; the others it made (a cancellation: its original did). */
+static bool
+is_members_own (const struct order_record *record, const struct card_effect *effect)
+{
+    const struct order *order = &record->order;
+    for (uint32_t i = 0; i < order->card_count; i++)
+        if (order->cards[i].card_id == effect->card_id)
+            return order->cards[i].has_partner && order->cards[i].partner_id == order->partner_id;
+    return effect->is_created || record->kind == RECORD_CANCEL;
+}
+
 /* The effect on the member's primary card; without a member, on the first card that was touched. */
 static const struct card_effect *
 primary_effect (const struct order_record *record)
 {
-    for (uint32_t i = 0; i < record->effect_count; i++)
-        if (record->evaluation.has_primary && record->effects[i].program_id == record->evaluation.primary_program_id)
-            return &record->effects[i];
-    bool no_member = record->kind != RECORD_PROCESS || !record->order.has_partner;
-    return no_member && record->effect_count > 0 ? &record->effects[0] : NULL;
+    if (!record->order.has_partner)
+        return record->effect_count > 0 ? &record->effects[0] : NULL;
+    for (uint32_t i = 0; i < record->effect_count; i++) {
+        const struct card_effect *effect = &record->effects[i];
+        if (record->evaluation.has_primary && effect->program_id == record->evaluation.primary_program_id &&
+            is_members_own (record, effect))
+            return effect;
+    }
+    return NULL;
 }
 
 static bool

@@ -297,6 +297,7 @@ def test_a_bearers_card_earns_and_spends_for_whoever_shows_it(shop):
     claim["points"] = "2"
     both = shop.call("order.process", order(partner, line(1, 1, "1.00"), claims=[claim]))
     assert both["amount_total"] == "0.98"
+    assert (both["points_earned"], both["points_redeemed"], both["final_balance"]) == ("1.00", "0.00", "1.00")  # the member's own
     assert [(one["earned"], one["redeemed"]) for one in sorted(both["points"], key=lambda one: one["redeemed"])] == [
         ("1.00", "0.00"), ("0.00", "2.00")]  # fmt: skip
     assert balance(shop, partner) == "1.00"

@@ -162,6 +162,7 @@ def test_a_refund_by_somebody_else(shop):
     back = shop.call("order.refund", dict(refund(sale["order_id"], line(1, -1, "40.00")), partner_id=bringer))
     assert [(one["earned"], one["balance"]) for one in back["points"] if one["earned"] != "0.00"] == [("-40.00", "0.00")]
     assert (balance(shop, buyer), balance(shop, bringer)) == ("0.00", "5.00")
+    assert (back["points_earned"], back["final_balance"]) == ("0.00", "5.00")  # of the member whose order it is
 
 
 def test_a_refund_is_no_original(shop):
