@@ -27,6 +27,14 @@
     X (PARTITIONS_ENSURE, "SELECT partitions_ensure(clock_timestamp(), 3)")                                    \
     X (ORDER_BLOCK, "SELECT nextval('order_blocks')")                                                          \
     X (CARD_BLOCK, "SELECT nextval('card_blocks')")                                                            \
+    /* Ends what idle_in_transaction_session_timeout does not see: transactions of workers that stopped for $1 ms while they  \
+     * sent (the server waits for the rest) or while they were sent to. */                                     \
+    X (SESSIONS_END,                                                                                           \
+       "WITH stopped AS MATERIALIZED (" /* who is chosen first, and ended then: a WHERE has no order */        \
+       "SELECT pid FROM pg_stat_activity WHERE usename = current_user AND application_name = 'loyalty-worker batch' "  \
+       "AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND wait_event_type = 'Client' "                \
+       "AND state_change < clock_timestamp() - $1::int4 * interval '1 ms') "                                   \
+       "SELECT pid FROM stopped WHERE pg_terminate_backend(pid)")                                              \
     /* -------- keys and codes: $1 the directory's bucket */                                                   \
     X (KEYS_CLAIM,                                                                                             \
        "INSERT INTO request_keys (bucket, scope, key, method, body_hash, member_bucket, order_ref, recorded_at) "    \

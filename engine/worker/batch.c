@@ -129,6 +129,8 @@ run (struct executor *executor, struct request **requests, unsigned count)
         if (failure != PG_RETRY)
             break;
     }
+    if (failure == PG_LOCKED)
+        executor_end_stopped_sessions (executor);
     if (count > 1 && failure != PG_UNAVAILABLE && failure != PG_RETRY) {
         unsigned half = failure == PG_LOCKED ? 1 : count / 2;
         executor->stats.bisections++;

@@ -101,6 +101,23 @@ look_after_partitions (struct executor *executor)
     PQclear (result);
 }
 
+void
+executor_end_stopped_sessions (struct executor *executor)
+{
+    struct pg_params params = { .arena = executor->requests };
+    enum pg_failure failure;
+    struct error err;
+    pg_param_int4 (&params, executor->settings->idle_in_transaction_timeout_ms);
+    PGresult *result =
+        pg_run (executor->pg, STATEMENT_SESSIONS_END, &params, executor_deadline_us (executor), &failure, &err);
+    if (result == NULL)
+        log_warning ("sessions that hold locks were not looked for: %s", err.message);
+    for (int row = 0; result != NULL && row < PQntuples (result); row++)
+        log_warning ("ended the database session %lld of a worker that stopped in the middle of a transaction",
+                     (long long)pg_int (result, row, 0));
+    PQclear (result);
+}
+
 int
 executor_ready (struct executor *executor, struct error *err)
 {

@@ -45,6 +45,9 @@ void executor_free (struct executor *executor);
 /* Connects when needed, reads the settings once. -1: `unavailable`. */
 int executor_ready (struct executor *executor, struct error *err);
 
+/* After a lock was waited for in vain: ends sessions of workers that stopped in the middle of a transaction. */
+void executor_end_stopped_sessions (struct executor *executor);
+
 /* Takes the next id of a block, which must not be empty. */
 int64_t id_take (struct id_block *block);
 /* Makes sure that so many order references and card ids can be taken. */
