@@ -246,6 +246,11 @@ def has_locks(link, sender, message):
     return sender == SERVER and message == READY_IN_TRANSACTION
 
 
+def is_half_written(link, sender, message):
+    """The worker's insert of an order, with other writes of its transaction behind it and COMMIT to come."""
+    return sender == WORKER and link.wrote_order
+
+
 def has_committed(link, sender, message):
     """The server's word that the COMMIT of an order is done."""
     return sender == SERVER and message[:1] == b"C" and message[5:] == b"COMMIT\0" and link.wrote_order

@@ -1,5 +1,7 @@
 """Workers killed and stopped at the very instants that matter: with locks in hand, and between COMMIT and answer."""
 
+import os
+import signal
 import threading
 import time
 
@@ -7,7 +9,7 @@ from client_process import outcome_of
 from harness import process_exists, wait_until
 from load import Entry
 from operations import adjust, earn
-from pg_proxy import PgProxy, has_committed, has_locks
+from pg_proxy import PgProxy, has_committed, has_locks, is_half_written
 from world import report
 
 AFFINITY = 7  # the same worker, as long as it lives
@@ -94,6 +96,24 @@ def test_a_worker_stops_with_its_locks(world):
         sessions = log.read_text().count("session with broker")
         world.engine.resume(name)
         wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
+    world.judge()
+
+
+def test_a_worker_stops_while_it_writes(world):
+    """Half of what it sent has arrived: to the server its session is at work, not idle, and no timeout ends it. The worker that
+    waits for its locks does."""
+    with PgProxy(world.engine) as proxy:
+        stopped = proxy.once(is_half_written, lambda link: (link.flowing.clear(), os.kill(link.pid, signal.SIGSTOP)))
+        first = Call(world, earn("half-1", 5), timeout=20)
+        assert stopped.wait(10)
+        name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
+        second = Call(world, earn("half-2", 5), timeout=20)
+        assert not first.result()["replayed"] and not second.result()["replayed"]
+        took = f"its order took {first.seconds:.2f} s, another one of the member {second.seconds:.2f} s"
+        report("worker, SIGSTOP with half of its writes sent", took)
+        proxy.release()
+        world.engine.resume(name)
+        wait_until(lambda: in_hand(world, name) == 0, 10, "the worker to begin a new session")
     world.judge()
 
 
