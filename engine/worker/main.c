@@ -20,6 +20,8 @@ static const char USAGE[] =
     "  --name NAME            for statistics and logs (default: worker)\n"
     "  --credit N             requests in hand at most, per broker, 1 to 4096 (default 128)\n"
     "  --batch N              changing requests in one transaction at most, 1 to 512 (default 64)\n"
+    "  --gather-us N          how long after a batch's start the next one waits to fill, where there are many clients, "
+    "0 to 100000 (default 3000)\n"
     "  --lock-timeout-ms N    100 to 60000 (default 2000)\n"
     "  --commit-timeout-ms N  how long to wait for COMMIT, 100 to 600000 (default 10000)\n"
     "  --log LEVEL            error, warning, info or debug (default info)\n"
@@ -44,13 +46,14 @@ number (const char *text, long least, long most)
 int
 main (int argc, char **argv)
 {
-    enum { BROKER = 1, DATABASE, NAME, CREDIT, BATCH, LOCK_TIMEOUT, COMMIT_TIMEOUT, LOG, HELP, VERSION };
+    enum { BROKER = 1, DATABASE, NAME, CREDIT, BATCH, GATHER, LOCK_TIMEOUT, COMMIT_TIMEOUT, LOG, HELP, VERSION };
     static const struct option OPTIONS[] = {
         { "broker", required_argument, NULL, BROKER },
         { "database", required_argument, NULL, DATABASE },
         { "name", required_argument, NULL, NAME },
         { "credit", required_argument, NULL, CREDIT },
         { "batch", required_argument, NULL, BATCH },
+        { "gather-us", required_argument, NULL, GATHER },
         { "lock-timeout-ms", required_argument, NULL, LOCK_TIMEOUT },
         { "commit-timeout-ms", required_argument, NULL, COMMIT_TIMEOUT },
         { "log", required_argument, NULL, LOG },
@@ -64,6 +67,7 @@ main (int argc, char **argv)
                                         .name = "worker",
                                         .credit = 128,
                                         .batch_max = 64,
+                                        .gather_us = 3000,
                                         .lock_timeout_ms = 2000,
                                         .idle_in_transaction_timeout_ms = 1000,
                                         .statement_timeout_ms = 10000,
@@ -89,6 +93,9 @@ main (int argc, char **argv)
             break;
         case BATCH:
             settings.batch_max = (unsigned)(value = number (optarg, 1, 512));
+            break;
+        case GATHER:
+            settings.gather_us = (int)(value = number (optarg, 0, 100000));
             break;
         case LOCK_TIMEOUT:
             settings.lock_timeout_ms = (int)(value = number (optarg, 100, 60000));

@@ -18,6 +18,7 @@ struct worker_settings {
     const char *name;
     unsigned credit;            /* requests in hand at most, per broker */
     unsigned batch_max;         /* changing requests in one transaction at most */
+    int gather_us;              /* from one batch's start an idle worker waits so long for the next to fill */
     int lock_timeout_ms, idle_in_transaction_timeout_ms, statement_timeout_ms, commit_timeout_ms;
 };
 
