@@ -21,6 +21,8 @@
     X (BEGIN_SNAPSHOT, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")                                     \
     X (COMMIT, "COMMIT")                                                                                       \
     X (ROLLBACK, "ROLLBACK")                                                                                   \
+    /* For this transaction only. */                                                                           \
+    X (LOCKS_BRIEFLY, "SELECT set_config('lock_timeout', '100', true)")                                        \
     /* -------- start */                                                                                       \
     X (SETTINGS, "SELECT name, value FROM settings")                                                           \
     X (SCHEMA_STATE, "SELECT version, compatible_from FROM schema_state")                                      \

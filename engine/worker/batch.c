@@ -134,8 +134,11 @@ run (struct executor *executor, struct request **requests, unsigned count)
     if (count > 1 && failure != PG_UNAVAILABLE && failure != PG_RETRY) {
         unsigned half = failure == PG_LOCKED ? 1 : count / 2;
         executor->stats.bisections++;
+        /* The others have waited long enough for the one that somebody keeps from its locks. */
+        executor->hurried = failure == PG_LOCKED;
         for (unsigned from = 0; from < count; from += half)
             run (executor, requests + from, count - from < half ? count - from : half);
+        executor->hurried = false;
         return;
     }
     executor->stats.failures++;

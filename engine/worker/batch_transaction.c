@@ -231,6 +231,8 @@ send_reads (struct attempt *attempt, int *products)
     struct unit *unit = attempt->unit;
     if (pg_send (unit->pg, unit->locking ? STATEMENT_BEGIN : STATEMENT_BEGIN_SNAPSHOT, NULL) < 0)
         return broken (attempt);
+    if (attempt->executor->hurried && pg_send (unit->pg, STATEMENT_LOCKS_BRIEFLY, NULL) < 0)
+        return broken (attempt);
     if (unit->locking && send_claims (attempt) < 0)
         return -1;
     if (unit_send_members (unit) < 0 || unit_send_cards (unit) < 0)
@@ -246,10 +248,13 @@ static int
 receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t *reference_version)
 {
     struct unit *unit = attempt->unit;
-    PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
-    if (result == NULL)
-        return -1;
-    PQclear (result);
+    PGresult *result = NULL;
+    for (int i = attempt->executor->hurried ? 0 : 1; i < 2; i++) {
+        result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
+        if (result == NULL)
+            return -1;
+        PQclear (result);
+    }
     if (unit->locking && receive_claims (attempt) < 0)
         return -1;
     if (unit_receive_members (unit, attempt->err) < 0 || unit_receive_cards (unit, attempt->err) < 0)

@@ -32,6 +32,7 @@ struct executor {
     struct id_block order_ids, card_ids;
     struct executor_stats stats;
     bool reading;              /* the executor of reads: snapshots, no locks */
+    bool hurried;              /* locks were waited for in vain just now: wait for them only briefly */
     bool settings_read;
     int64_t patience_us;       /* how long to wait for the database at most: executor_set_patience */
     int64_t partitions_at_us;  /* when partitions were last looked after; 0 never */
