@@ -84,14 +84,20 @@ class Verdict:
             self.find("lost", operation.key, f"{operation.kind} was answered ok, and its key is not in the ledger")
             return
         net = self.expected(entry)
+        if operation.place not in self.net:  # sent more than once by its key, it still counts once
+            self.count(entry, net)
         self.net[operation.place] = net
-        self.member_points[operation.partner] += net
         if operation.kind != "adjust":
             self.judge_order(operation, ref)
             self.judge_figures(entry)
+        self.judge_points(entry, ref, net)
+
+    def count(self, entry, net):
+        operation = entry.operation
+        self.member_points[operation.partner] += net
+        if operation.kind != "adjust":
             self.member_orders[operation.partner] += {"earn": 1, "redeem": 1, "refund": 0, "cancel": -1}[operation.kind]
             self.member_money[operation.partner] += hundredths(entry.outcome["result"]["amount_total"])
-        self.judge_points(entry, ref, net)
 
     def judge_order(self, operation, ref):
         rows = self.ledger.orders.get(ref, [])
