@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as xml
 
@@ -38,16 +39,22 @@ BUILDS = {
 
 
 class Results:
-    """What passed, failed and was skipped, as it comes in."""
+    """What passed, failed and was skipped, as it comes in; from several threads."""
 
     def __init__(self):
+        self.lock = threading.Lock()
         self.passed = self.failed = 0
         self.skipped = []
 
     def add(self, name, passed, failed, skipped=(), seconds=0.0, output=""):
-        self.passed += passed
-        self.failed += failed
-        self.skipped += [(name, reason) for reason in skipped]
+        with self.lock:
+            self.passed += passed
+            self.failed += failed
+            self.skipped += [(name, reason) for reason in skipped]
+            self.tell(name, passed, failed, skipped, seconds, output)
+
+    @staticmethod
+    def tell(name, passed, failed, skipped, seconds, output):
         counts = f"{passed} passed" + (f", {failed} FAILED" if failed else "") + (f", {len(skipped)} skipped" if skipped else "")
         print(f"{name:<36} {counts:<32} {seconds:6.1f} s", flush=True)
         if failed and output:
@@ -64,12 +71,31 @@ class Results:
         return 1 if self.failed or not self.passed else 0
 
 
+class Running:
+    """Programs that run, so that none is left behind when this ends early."""
+
+    lock = threading.Lock()
+    processes = set()
+    over = False
+
+    @classmethod
+    def stop(cls):
+        with cls.lock:
+            cls.over = True
+            for process in cls.processes:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(command, timeout, env=None):
     """Runs a program with all it starts: (exit code, output). Past its time it is killed, and the code is -1."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT,
-        env=dict(os.environ, **(env or {})), start_new_session=True,
-    )  # fmt: skip
+    with Running.lock:
+        if Running.over:
+            return -1, ""
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT,
+            env=dict(os.environ, **(env or {})), start_new_session=True,
+        )  # fmt: skip
+        Running.processes.add(process)
     try:
         output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
@@ -77,9 +103,9 @@ def run(command, timeout, env=None):
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         return -1, output + f"\nkilled: it took longer than {timeout} s\n"
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
+    finally:
+        with Running.lock:
+            Running.processes.discard(process)
 
 
 def build(kind, *targets):
@@ -163,7 +189,7 @@ def preload():
 
 def run_suite(results, parts, kind, times):
     """The Criterion and pytest parts, on one build."""
-    folder = build(kind)
+    folder = build(kind) if kind != "plain" else ROOT / BUILDS[kind][0]
     label = "" if kind == "plain" else "sanitized "
     env = preload() if kind == "sanitized" else {}
     for part in parts:
@@ -181,7 +207,7 @@ def run_fuzzer(program, seconds):
     corpus = ROOT / "test" / "fuzz" / "corpus" / program.name
     dictionary = corpus.with_name(program.name + ".dict")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [str(program), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+        command = [str(program), f"-max_total_time={seconds}", "-timeout=60", "-rss_limit_mb=2048",
                    f"-artifact_prefix={program.parent.parent}/", scratch]  # fmt: skip
         if dictionary.is_file():
             command.insert(1, f"-dict={dictionary}")
@@ -210,11 +236,12 @@ def sources():
 
 
 def tidy_file(path):
-    return run(["clang-tidy", "-p", "build", "--quiet", path], 600)
+    """One file; gives way to the tests that run at the same time."""
+    return run(["nice", "-n", "10", "clang-tidy", "-p", "build", "--quiet", path], 1200)
 
 
 def run_lint(results):
-    build("plain")
+    """clang-format and clang-tidy, on the build named build."""
     files = sources()
     start = time.monotonic()
     code, output = run(["clang-format", "--dry-run", "--Werror", *files], 600)
@@ -242,12 +269,21 @@ def main():
     results = Results()
     start = time.monotonic()
     tests = [part for part in parts if part not in ("fuzz", "lint")]
-    if tests:
-        run_suite(results, tests, "plain", times)
-    if tests and everything:
-        run_suite(results, [part for part in tests if part != "chaos"], "sanitized", times)
-    if "lint" in parts:
-        run_lint(results)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        try:
+            if tests or "lint" in parts:
+                build("plain")
+            # The tests of whole engines wait more than they work.
+            lint = beside.submit(run_lint, results) if "lint" in parts else None
+            if tests:
+                run_suite(results, tests, "plain", times)
+            if tests and everything:
+                run_suite(results, [part for part in tests if part != "chaos"], "sanitized", times)
+            if lint is not None:
+                lint.result()
+        except BaseException:
+            Running.stop()
+            raise
     if "fuzz" in parts:
         run_fuzz(results, FUZZ_LONG_S if times > 1 else FUZZ_S)
     print(f"{time.monotonic() - start:.0f} s")
@@ -255,4 +291,9 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        sys.exit(main())
+    except BaseException:
+        Running.stop()
+        raise
