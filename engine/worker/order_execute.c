@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+enum { CANCEL_BYTES_MORE = 32 * 1024 };
+
 /* ---- when */
 
 static int64_t
@@ -352,6 +354,21 @@ run_steps (struct order_run *run)
     return store_refunds (run) < 0 || store_member (run) < 0 || store_origins (run) < 0 ? -1 : store_record (run);
 }
 
+/* An answer that no message can carry: nobody could be told what was done, so it is not done. Room is left for the
+ * cancellation, whose answer is a little larger. */
+static int
+check_answer (struct request *request, size_t bytes_max, int status)
+{
+    size_t size = request->reply.size;
+    if (size <= bytes_max)
+        return status;
+    buf_clear (&request->reply);
+    if (status < 0)
+        return status;
+    return error_field (&request->error, ERROR_TOO_LARGE, "lines", "the answer would have %zu bytes, over %zu", size,
+                        bytes_max);
+}
+
 int
 order_execute (struct executor *executor, struct request *request)
 {
@@ -363,7 +380,7 @@ order_execute (struct executor *executor, struct request *request)
                              .catalog = executor->cache.catalog };
     run.record.kind = run.data->kind;
     unit_save (run.unit, &run.savepoint);
-    int status = run_steps (&run);
+    int status = check_answer (request, WIRE_BODY_MAX, run_steps (&run));
     if (status < 0 || !run.unit->locking)
         unit_restore (run.unit, &run.savepoint);
     return status;
@@ -462,7 +479,7 @@ cancel_execute (struct executor *executor, struct request *request)
         return request_fail (request, ERROR_CONFLICT, "order %.*s is cancelled already", (int)place->order_id.size,
                              place->order_id.data);
     unit_save (run.unit, &run.savepoint);
-    int status = cancel_known (&run, place);
+    int status = check_answer (request, WIRE_BODY_MAX + CANCEL_BYTES_MORE, cancel_known (&run, place));
     if (status < 0)
         unit_restore (run.unit, &run.savepoint);
     return status;

@@ -3,6 +3,7 @@
 #include "worker/service.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/socket.h"
 #include "net/worker_link.h"
 #include "wire/msgpack.h"
 #include "worker/batch.h"
@@ -88,6 +89,14 @@ answer (struct service *service, struct job *job)
     struct request *request = &job->request;
     const struct buf *body = &request->reply;
     uint32_t broker = job->from.broker;
+    /* A longer frame would end the session with the broker, and with it all that is in hand. */
+    if (body->size > SOCKET_FRAME_BYTES_MAX) {
+        error_set (&request->error, ERROR_TOO_LARGE, "the answer has %zu bytes, more than a message may have",
+                   body->size);
+        request->status = REQUEST_FAILED;
+        request->retry_after_ms = 0;
+        buf_clear (&request->reply);
+    }
     if (request->status != REQUEST_DONE && (request->status != REQUEST_FAILED || request->reply.size == 0)) {
         buf_clear (&service->error_body);
         reply_error_encode (&request->error, request->retry_after_ms, &service->error_body);

@@ -7,10 +7,18 @@ import struct
 import msgpack
 import pytest
 
+from harness import Engine
 from raw_client import RawClient, error_of, result_of
 from shop import line, loyalty_program, new_partner, order, promotion, written
 
 MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """One with eight buckets, which has all that one with a single bucket has to go wrong."""
+    with Engine(buckets=8) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from raw_client import RawClient, error_of
 from shop import TWENTY, line, loyalty_program, new_id, new_partner, order, promotion, refund, refused, total, written
 
 HEAD = {
@@ -439,3 +440,35 @@ def test_negative_prices_and_returns_without_an_original(shop):
     assert done["give_back"] == [{"to": "payment", "amount": "30.00"}] and done["uncovered"] == []
     deposit = shop.call("order.process", order(partner, line(1, 1, "10.00"), line(2, 1, "-4.00")))
     assert (deposit["amount_total"], deposit["points_earned"]) == ("6.00", "6.00")
+
+
+# Answers at their bound
+
+
+def test_an_answer_too_large_for_a_message(shop):
+    """Sixty discounts on each of six hundred lines: nobody could be told what was done, so it is not done; and whoever else is
+    being served at that moment notices nothing."""
+    programs = [promotion(100 + number, 1, rewards=[
+        {"discount": 1, "discount_applicability": "specific", "discount_product_ids": [9]}]) for number in range(60)]  # fmt: skip
+    shop.client().load(programs=programs)
+    try:
+        partner = new_partner()
+        large = order(partner, *[line(9, 1, "100.00") for _ in range(600)])
+        before = written(shop)
+        with RawClient(shop.endpoint) as raw, RawClient(shop.endpoint) as other:
+            ids = [raw.send(method, dict(large, **more)) for method, more in (
+                ("order.process", {}), ("order.quote", {}), ("order.process", {"expected_total": "1.00"}), ("order.process", {}))]  # fmt: skip
+            others = [other.send("order.quote", order(None)) for _ in range(50)]
+            errors = [error_of(reply) for reply in raw.answers(ids)]
+            assert [error["code"] for error in errors] == ["too_large", "too_large", "price_changed", "too_large"]
+            assert errors[0]["details"] == {"path": "lines"}
+            assert all(reply["ok"] for reply in other.answers(others))
+        assert written(shop) == before
+        # Half of it fits, also when it is asked for again and cancelled.
+        half = dict(large, lines=large["lines"][:300])
+        done = shop.call("order.process", half)
+        assert shop.call("order.get", {"order_id": half["order_id"]}) == done
+        assert shop.call("order.process", half) == dict(done, replayed=True)
+        assert shop.call("order.cancel", {"order_id": half["order_id"]})["final_balance"] == "0.00"
+    finally:
+        shop.client().load(programs=[dict(program, state="archived") for program in programs])
