@@ -86,16 +86,16 @@ def test_somebody_else_keeps_a_member_locked(world, seed):
     """As an operator's forgotten transaction. That member's orders wait, and end well; the others' go on."""
     with world.load(seed, members=2000) as load:
         with RawClient(world.engine.endpoint) as client:
-            assert world.ask(client, earn("locked-0", 3))[0] is None
+            assert world.ask(client, earn("kept-0", 3))[0] is None
             other = world.engine.db()
             try:
                 other.cursor().execute("SELECT FROM members WHERE partner_id = 3 FOR UPDATE")
                 before, end = load.answered(), time.monotonic() + 5
-                asked = [world.ask(client, earn("locked-1", 3)) for _ in iter(lambda: time.monotonic() < end, False)]
+                asked = [world.ask(client, earn("kept-1", 3)) for _ in iter(lambda: time.monotonic() < end, False)]
                 meanwhile = load.answered() - before
             finally:
                 other.close()
-            wait_until(lambda: world.ask(client, earn("locked-1", 3))[0] is None, SERVES_AGAIN_S, "the member's order")
+            wait_until(lambda: world.ask(client, earn("kept-1", 3))[0] is None, SERVES_AGAIN_S, "the member's order")
         world.wait_for_answers(load)
     assert {code for code, _ in asked} == {"busy"} and meanwhile > 0, (asked, meanwhile)
     report("a member's row locked by somebody else", f"`busy` after {asked[0][1]:.2f} s; {meanwhile} answers to others in 5 s")

@@ -17,7 +17,7 @@ from world import SERVES_AGAIN_S, World, report
 
 AT_ONCE_S = 2.5  # half of the deadline: a bound for busy machines
 DATA_MB, WAL_MB = 160, 64
-FULL_S = 3
+FULL_S = 2
 
 
 def fill_and_empty(world, disk, case, seed, nudge=lambda: None):

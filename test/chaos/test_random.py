@@ -15,7 +15,7 @@ from world import World
 
 IS_LONG = os.environ.get("LOYALTY_CHAOS") == "long"
 ROUNDS = 12 if IS_LONG else 1
-ROUND_S = 25 if IS_LONG else 10
+ROUND_S = 25 if IS_LONG else 8
 PAUSE_S = (0.2, 5.0)
 
 
