@@ -21,12 +21,11 @@ import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARTS = ("unit", "property", "sim", "integration", "chaos", "fuzz", "lint")
-CRITERION = ("unit", "property", "sim")
 TWO = 2  # cores
 FUZZ_S, FUZZ_LONG_S = 30, 600
 PROGRAM_S, PYTEST_S = 600, 1200  # limits
 LONG_TIMES = 10  # the long forms: so many times the limits and seeds; LOYALTY_CHAOS=long is minutes of random faults
-LONG = {"LOYALTY_SIM_SEEDS": "20000", "LOYALTY_ROUNDS": "100000"}  # of the simulator and the property tests
+LONG = {"LOYALTY_LONG": "1", "LOYALTY_SIM_SEEDS": "20000", "LOYALTY_ROUNDS": "100000"}  # for the tests
 
 BUILDS = {
     "plain": ("build", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=OFF", "-DLOYALTY_FUZZ=OFF"]),
@@ -155,8 +154,8 @@ def run_criterion(results, part, folder, label, times):
             results.add(label + program.name, passed, failed, reasons, seconds, output)
 
 
-def run_pytest(results, part, folder, label, env):
-    """The tests of test/PART; the counts are pytest's own."""
+def run_pytest(results, part, folder, label, times, env):
+    """The tests in Python of test/PART; the counts are pytest's own."""
     if not list((ROOT / "test" / part).glob("test_*.py")):
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -164,7 +163,7 @@ def run_pytest(results, part, folder, label, env):
         start = time.monotonic()
         code, output = run(
             ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"test/{part}"],
-            PYTEST_S,
+            PYTEST_S * times,
             dict(env, LOYALTY_BUILD=str(folder), PYTHONDONTWRITEBYTECODE="1"),
         )
         seconds = time.monotonic() - start
@@ -177,7 +176,7 @@ def run_pytest(results, part, folder, label, env):
             passed, failed, skipped = 0, 1, []
         if code not in (0, 5) and failed == 0:
             failed = 1
-        results.add(label + part, passed, failed, skipped, seconds, output)
+        results.add(f"{label}{part} (pytest)", passed, failed, skipped, seconds, output)
 
 
 def preload():
@@ -188,17 +187,14 @@ def preload():
 
 
 def run_suite(results, parts, kind, times):
-    """The Criterion and pytest parts, on one build."""
+    """The tests of these parts, on one build: Criterion programs named after a part, and pytest files in its folder."""
     folder = build(kind) if kind != "plain" else ROOT / BUILDS[kind][0]
     label = "" if kind == "plain" else "sanitized "
-    env = preload() if kind == "sanitized" else {}
+    env = dict(preload() if kind == "sanitized" else {}, **(LONG if times > 1 else {}))
     for part in parts:
-        if part in CRITERION:
-            run_criterion(results, part, folder, label, times)
-        elif part == "integration":
-            run_pytest(results, part, folder, label, env)
-        elif part == "chaos":
-            run_pytest(results, part, folder, label, dict(env, LOYALTY_CHAOS="long") if times > 1 else env)
+        run_criterion(results, part, folder, label, times)
+        for _ in range(times if part == "chaos" else 1):
+            run_pytest(results, part, folder, label, times, env)
 
 
 def run_fuzzer(program, seconds):
