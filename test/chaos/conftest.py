@@ -16,10 +16,17 @@ class Shared:
     world = None
 
     @classmethod
-    def end(cls):
+    def end(cls, in_order):
         world, cls.world = cls.world, None
         if world is not None:
-            world.engine.destroy()
+            world.end(in_order)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_end():
+    """What its programs complained about in their logs fails the last test."""
+    yield
+    Shared.end(in_order=True)
 
 
 @pytest.fixture
@@ -36,23 +43,11 @@ def world():
     return Shared.world
 
 
-@pytest.fixture
-def own_world():
-    """An engine for one test."""
-    world = worlds.World.begin()
-    yield world
-    world.engine.destroy()
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     if outcome.get_result().failed and "world" in getattr(item, "fixturenames", ()):
-        Shared.end()
-
-
-def pytest_sessionfinish():
-    Shared.end()
+        Shared.end(in_order=False)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -241,6 +241,11 @@ class PgProxy:
             link.flowing.set()
 
 
+def is_begun(link, sender, message):
+    """The worker's first word of a transaction."""
+    return sender == WORKER and message[:1] == b"B" and message[5:].startswith(b"\0BEGIN\0")
+
+
 def has_locks(link, sender, message):
     """The server's word that all was locked and read: ready, in a transaction."""
     return sender == SERVER and message == READY_IN_TRANSACTION

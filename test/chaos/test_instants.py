@@ -5,12 +5,11 @@ import signal
 import threading
 import time
 
-import pytest
 from client_process import outcome_of
 from harness import process_exists, wait_until
 from load import Entry
 from operations import adjust, earn
-from pg_proxy import PgProxy, has_committed, has_locks, is_half_written
+from pg_proxy import PgProxy, has_committed, has_locks, is_begun, is_half_written
 from world import report
 
 AFFINITY = 7  # the same worker, as long as it lives
@@ -84,6 +83,7 @@ def test_a_worker_dies_with_its_locks(world):
 def test_a_worker_stops_with_its_locks(world):
     """Its session is ended after a second, so that others get on; woken up, it does no harm and works again."""
     with PgProxy(world.engine) as proxy:
+        ready(world)
         stopped = proxy.stop_once(has_locks)
         first = Call(world, earn("stopped-1", 5))
         assert stopped.wait(10)
@@ -93,10 +93,7 @@ def test_a_worker_stops_with_its_locks(world):
         assert "idle-in-transaction timeout" in (world.engine.data / "log" / "postgresql.log").read_text()
         took = f"its order took {first.seconds:.2f} s, another one of the member {second.seconds:.2f} s"
         report("worker, SIGSTOP with its locks in hand", took)
-        log = world.engine.data / "log" / f"{name}.log"
-        sessions = log.read_text().count("session with broker")
-        world.engine.resume(name)
-        wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
+        wake(world, name)
     world.judge()
 
 
@@ -104,6 +101,7 @@ def test_a_worker_stops_while_it_writes(world):
     """Half of what it sent has arrived: to the server its session is at work, not idle, and no timeout ends it. The worker that
     waits for its locks does."""
     with PgProxy(world.engine) as proxy:
+        ready(world)
         stopped = proxy.once(is_half_written, lambda link: (link.flowing.clear(), os.kill(link.pid, signal.SIGSTOP)))
         first = Call(world, earn("half-1", 5), timeout=20)
         assert stopped.wait(10)
@@ -113,18 +111,15 @@ def test_a_worker_stops_while_it_writes(world):
         took = f"its order took {first.seconds:.2f} s, another one of the member {second.seconds:.2f} s"
         report("worker, SIGSTOP with half of its writes sent", took)
         proxy.release()
-        world.engine.resume(name)
-        wait_until(lambda: in_hand(world, name) == 0, 10, "the worker to begin a new session")
+        wake(world, name)
     world.judge()
 
 
-@pytest.mark.skipif(
-    os.environ.get("LOYALTY_CHAOS") != "long", reason="now and then the request is not where the test wants it; long form only"
-)
 def test_what_was_given_to_another_worker_is_not_done_by_the_first(world):
     """A worker stops with a request that it has not begun. Another one refuses it, finally, and the member is told so;
     then it becomes possible. The first worker, woken within the request's time, must not do it."""
     with PgProxy(world.engine) as proxy:
+        ready(world)
         held = proxy.hold_once(has_locks)
         busy = Call(world, earn("woken-1", 6), timeout=60)
         assert held.wait(10)
@@ -136,13 +131,46 @@ def test_what_was_given_to_another_worker_is_not_done_by_the_first(world):
         busy.result()
         Call(world, earn("woken-3", 7)).result()
         Call(world, adjust("woken-4", 7, 100000)).result()
-        log = world.engine.data / "log" / f"{name}.log"
-        sessions = log.read_text().count("session with broker")
         proxy.release()
-        world.engine.resume(name)
-        wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
+        wake(world, name)
     Call(world, earn("woken-5", 7)).result()
     world.judge()
+
+
+def test_what_reaches_the_database_late_is_not_committed(world):
+    """Likewise, but the request was begun: what the worker sent to the database lay on the way meanwhile."""
+    with PgProxy(world.engine) as proxy:
+        ready(world)
+        held = proxy.once(is_begun, lambda link: (link.flowing.clear(), os.kill(link.pid, signal.SIGSTOP)))
+        refused = Call(world, earn("late-1", 8, points="100"), timeout=60)
+        assert held.wait(10)
+        name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
+        assert refused.answer()["code"] == "claim_refused", "member 8 has no points"
+        Call(world, earn("late-2", 8)).result()
+        Call(world, adjust("late-3", 8, 100000)).result()
+        Call(world, earn("late-4", 8)).result()  # the member's last order, as of which the first would be priced now
+        proxy.release()
+        wake(world, name)
+    Call(world, earn("late-5", 8)).result()
+    world.judge()
+
+
+def ready(world):
+    """Waits until both workers have a session and nothing to do."""
+
+    def both():
+        listed = world.engine.call("admin.stats")["workers"]
+        return len(listed) == 2 and not any(worker["in_work"] or worker["suspect"] for worker in listed)
+
+    wait_until(both, 10, "both workers to be ready")
+
+
+def wake(world, name):
+    """Lets a stopped worker go on, and waits until it has found out."""
+    log = world.engine.data / "log" / f"{name}.log"
+    sessions = log.read_text().count("session with broker")
+    world.engine.resume(name)
+    wait_until(lambda: log.read_text().count("session with broker") > sessions, 10, "the worker to begin a new session")
 
 
 def in_hand(world, name):

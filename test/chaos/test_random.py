@@ -111,7 +111,7 @@ class Monkey:
 def battered():
     world = World.begin()
     yield world
-    world.engine.destroy()
+    world.end()
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))

@@ -16,7 +16,7 @@ def judged():
     try:
         yield right(world)
     finally:
-        world.engine.destroy()
+        world.end()
 
 
 def right(world):

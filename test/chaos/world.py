@@ -49,6 +49,14 @@ class World:
             engine.destroy()
             raise
 
+    def end(self, in_order=True):
+        """Stops the engine; in order, what its programs complained about is an error."""
+        try:
+            if in_order:
+                self.engine.stop()
+        finally:
+            self.engine.destroy()
+
     # Load
 
     @contextlib.contextmanager
