@@ -3,7 +3,8 @@
  * Times when nobody waits say how much is asked, not how much can be done, and are left out. */
 #include "broker/state.h"
 
-enum { SAMPLE_US = 200000 };
+/* A sample is long enough for a figure: so many answers, or a time after which few answers are a figure too. */
+enum { SAMPLE_US = 200000, SAMPLE_LONGEST_US = 2000000, SAMPLE_ANSWERS = 20 };
 
 void
 rate_reset (struct core *core)
@@ -20,10 +21,12 @@ rate_tick (struct core *core)
 {
     struct service_rate *rate = &core->rate;
     int64_t elapsed_us = core->now_us - rate->since_us;
-    if (elapsed_us < SAMPLE_US)
+    uint64_t answered = core->counters.answered - rate->answered;
+    if (elapsed_us < SAMPLE_US ||
+        (rate->was_always_busy && answered < SAMPLE_ANSWERS && elapsed_us < SAMPLE_LONGEST_US))
         return;
     if (rate->was_always_busy) {
-        double sample = (double)(core->counters.answered - rate->answered) * 1e6 / (double)elapsed_us;
+        double sample = (double)answered * 1e6 / (double)elapsed_us;
         rate->per_s = rate->is_known ? rate->per_s + (sample - rate->per_s) * 0.3 : sample;
         rate->is_known = true;
     }

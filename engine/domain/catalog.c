@@ -4,6 +4,12 @@
 #include "domain/catalog_index.h"
 #include "domain/sort.h"
 
+const char *const LIMIT_NAMES[LIMIT_COUNT] = {
+#define X(id, name) [LIMIT_##id] = name,
+    LIMITS (X)
+#undef X
+};
+
 enum { CURRENCY_DIGITS_MAX = 6 };
 
 _Static_assert(sizeof (struct program) <= SORT_ITEM_MAX, "a program must fit the sort's spare place");

@@ -33,6 +33,29 @@ enum point_mode { POINTS_PER_ORDER, POINTS_PER_MONEY, POINTS_PER_UNIT };
 enum reward_type { REWARD_DISCOUNT, REWARD_PRODUCT, REWARD_SPECIAL_PRICE, REWARD_SPECIAL_SET, REWARD_MULTIPLE_DISCOUNT, REWARD_POINT };
 enum discount_mode { DISCOUNT_PERCENT, DISCOUNT_PER_POINT, DISCOUNT_PER_ORDER };
 enum applicability { APPLY_ORDER, APPLY_CHEAPEST, APPLY_SPECIFIC };
+enum level_window { WINDOW_LIFETIME, WINDOW_CALENDAR_YEAR, WINDOW_ROLLING_MONTHS };
+enum level_change { CHANGE_TRANSFER, CHANGE_RESET };
+
+/* What limits the use of a program (rule 27): uses, but for the budget, which is money. Those per period count the uses of
+ * one member (orders without one count together), in periods of the engine's zone; weeks begin on Monday.
+ * X (identifier, name of the program's field) */
+#define LIMITS(X)                             \
+    X (TOTAL, "max_usage")                    \
+    X (CUSTOMER, "max_usage_per_customer")    \
+    X (STORE, "max_usage_per_store")          \
+    X (DAY, "max_usage_per_day")              \
+    X (WEEK, "max_usage_per_week")            \
+    X (MONTH, "max_usage_per_month")          \
+    X (YEAR, "max_usage_per_year")            \
+    X (BUDGET, "budget")
+
+enum limit {
+#define X(id, name) LIMIT_##id,
+    LIMITS (X)
+#undef X
+        LIMIT_COUNT
+};
+extern const char *const LIMIT_NAMES[LIMIT_COUNT];
 
 struct id_list {
     uint32_t count;
@@ -119,8 +142,7 @@ struct program {
     enum stacking stacking;
     struct str best_of;
     enum discount_base discount_base;
-    int64_t max_usage, max_usage_per_customer, max_usage_per_store, max_usage_per_day, max_usage_per_week,
-        max_usage_per_month, max_usage_per_year, budget_minor;
+    int64_t limits[LIMIT_COUNT]; /* 0: none; the budget in minor units */
     struct expiry expiry;
     int pending_days;
     bool restore_extends;
@@ -151,6 +173,10 @@ struct level {
     int64_t membership_product_id;
     int64_t sequence, threshold_minor, earn_multiplier_micro;
     bool is_upgradable, is_downgradable;
+    enum level_window window;  /* of the spending that the threshold is compared with */
+    int window_months;         /* rolling_months */
+    int grace_days;            /* below the threshold for so long before a downgrade */
+    enum level_change on_change; /* what becomes of the points when a member comes to this level */
 };
 
 struct catalog {

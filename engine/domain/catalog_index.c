@@ -290,12 +290,34 @@ index_loyalty (struct catalog_index *index, const struct catalog *catalog, struc
     return true;
 }
 
+/* Programs whose use is counted. */
+static bool
+index_limited (struct catalog_index *index, const struct catalog *catalog, struct arena *arena)
+{
+    uint32_t *items = arena_array_of (arena, catalog->program_count, uint32_t);
+    if (items == NULL)
+        return false;
+    for (uint32_t p = 0; p < catalog->program_count; p++) {
+        const struct program *program = &catalog->programs[p];
+        bool counted = false;
+        for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+            counted |= program->limits[limit] != 0;
+        for (uint32_t r = 0; r < program->rule_count; r++)
+            counted |= program->rules[r].has_birthday;
+        if (counted)
+            items[index->limited.count++] = p;
+    }
+    index->limited.items = items;
+    return true;
+}
+
 const struct catalog_index *
 catalog_index_build (const struct catalog *catalog, struct arena *arena)
 {
     struct catalog_index *index = arena_new_of (arena, struct catalog_index);
     if (index == NULL || !number_rules (index, catalog, arena) || !index_rules (index, catalog, arena) ||
-        !index_open_programs (index, catalog, arena) || !index_loyalty (index, catalog, arena))
+        !index_open_programs (index, catalog, arena) || !index_loyalty (index, catalog, arena) ||
+        !index_limited (index, catalog, arena))
         return NULL;
     return index;
 }

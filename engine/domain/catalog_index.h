@@ -64,6 +64,7 @@ struct catalog_index {
     uint32_t store_count;
     const struct store_programs *stores; /* open programs of some stores, by store */
     struct span loyalty;               /* loyalty programs that keep a card, by id */
+    struct span limited;               /* programs whose use is counted: limits, birthdays; by id */
 };
 
 /* The index of a catalog whose programs are sorted and numbered; NULL when the arena is exhausted. */

@@ -2,7 +2,8 @@
 #include "domain/tax.h"
 
 const char *const LAYER_NAMES[] = { "price", "free", "discount", "payment" };
-const char *const WARNING_NAMES[] = { "unknown_product", "unknown_partner", "difference" };
+const char *const WARNING_NAMES[] = { "unknown_product", "unknown_partner", "difference", "over_limit" };
+const char *const HINT_NAMES[] = { "minimum_qty", "minimum_amount", "points" };
 
 /* What the order asks for and this version cannot do. */
 static int
@@ -227,6 +228,25 @@ answer_warnings (struct work *work, struct evaluation *out)
         text_add (&text, " is not known: it fits only rules by its id or for everything");
     }
     out->warnings = warnings;
+    return 0;
+}
+
+int
+evaluate_limited (const struct catalog *catalog, const struct order *order, struct arena *arena, const int64_t **ids,
+                  uint32_t *count, struct error *err)
+{
+    struct work work = { .catalog = catalog, .index = catalog->index, .order = order, .arena = arena, .err = err };
+    int64_t *limited = arena_array_of (arena, catalog->index->limited.count, int64_t);
+    if (limited == NULL)
+        return work_exhausted (&work);
+    set_clock (&work);
+    *ids = limited;
+    *count = 0;
+    for (uint32_t i = 0; i < catalog->index->limited.count; i++) {
+        const struct program *program = &catalog->programs[catalog->index->limited.items[i]];
+        if (match_takes_part (&work, program) == REASON_NONE)
+            limited[(*count)++] = program->id;
+    }
     return 0;
 }
 

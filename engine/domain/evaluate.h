@@ -68,7 +68,18 @@ struct discount {
     X (EXCLUDED_BY_OTHER, "excluded_by_other")                                                         \
     X (NOT_CLAIMED, "not_claimed") /* it has to be chosen */                                           \
     X (CARD_BLOCKED, "card_blocked")                                                                   \
-    X (UNKNOWN_CARD, "unknown_card")
+    X (UNKNOWN_CARD, "unknown_card")                                                                   \
+    X (LIMIT_REACHED, "limit_reached") /* the text begins with the limit's name */                     \
+    X (CODE_USED, "code_used")     /* a one-time code whose points are spent */                        \
+    X (EXPIRED, "expired")         /* the card's points ran out */                                     \
+    X (NOT_BY_CODE, "not_by_code") /* loyalty and wallet cards are their member's */                   \
+    X (CODE_NEEDED, "code_needed") /* the program waits for its code, or for another one */            \
+    X (OWN_CODE, "own_code")       /* a referral by the owner of the code */                           \
+    X (ONE_REFERRAL, "one_referral") /* one referral code an order */                                  \
+    X (NOT_FIRST_ORDER, "not_first_order")                                                             \
+    X (NOT_BIRTHDAY, "not_birthday")                                                                   \
+    X (PRODUCT_NOT_OFFERED, "product_not_offered") /* the chosen product is not one of the reward's */ \
+    X (NOT_USABLE_YET, "not_usable_yet") /* points that only later orders may use */
 
 enum reason {
 #define X(id, name) REASON_##id,
@@ -103,13 +114,46 @@ struct rejection {
     char text[128];
 };
 
-enum warning_kind { WARNING_UNKNOWN_PRODUCT, WARNING_UNKNOWN_PARTNER, WARNING_DIFFERENCE };
+enum warning_kind { WARNING_UNKNOWN_PRODUCT, WARNING_UNKNOWN_PARTNER, WARNING_DIFFERENCE, WARNING_OVER_LIMIT };
 extern const char *const WARNING_NAMES[];
 
 struct warning {
     enum warning_kind kind;
     uint32_t line;       /* WARNING_UNKNOWN_PRODUCT: the line's index */
     char text[128];
+};
+
+/* A card that the order makes: a gift card it sells, a coupon for the next order (rules 6, 13). */
+struct card_result {
+    int64_t program_id;
+    struct str code;      /* printed; empty: to be generated */
+    int64_t points;       /* > 0, hundredths: of no use in this order */
+    bool for_partner;     /* the order's; else whoever shows the code may use it */
+    int32_t line;         /* that sold it; -1: earned */
+};
+
+/* One use of a program whose use is limited; what a full refund or a cancel gives back. */
+struct usage_result {
+    int64_t program_id;
+    int64_t given_minor;  /* money taken off by it */
+    bool birthday;        /* it was this year's birthday use */
+};
+
+/* Points for the owner of a referral code, booked when the owner's card is next locked (rule 29). */
+struct referral_result {
+    int64_t card_id, program_id; /* card_id 0: there was none */
+    int64_t points;
+};
+
+/* What is nearly reached: `missing` of `needed` units (millionths), money (minor units) or points (hundredths). */
+enum hint_kind { HINT_MINIMUM_QTY, HINT_MINIMUM_AMOUNT, HINT_POINTS };
+extern const char *const HINT_NAMES[]; /* "minimum_qty", "minimum_amount", "points" */
+enum { HINTS_MAX = 20 };
+
+struct hint {
+    enum hint_kind kind;
+    int64_t program_id, rule_id, reward_id; /* rule_id or reward_id 0: about none in particular */
+    int64_t needed, missing;
 };
 
 struct evaluation {
@@ -127,6 +171,13 @@ struct evaluation {
     const struct rejection *rejections;
     uint32_t warning_count;
     const struct warning *warnings;
+    uint32_t card_count;
+    const struct card_result *cards;
+    uint32_t usage_count;
+    const struct usage_result *usages;             /* by program */
+    struct referral_result referral;
+    uint32_t hint_count;
+    const struct hint *hints;                      /* the nearest first, at most HINTS_MAX */
     bool has_primary;                              /* the member's primary card: index into points, or the card itself */
     int64_t primary_program_id;
 };
@@ -138,5 +189,12 @@ struct evaluation {
  * answered. `expected_total` is the caller's to compare. */
 int evaluate_order (const struct catalog *catalog, const struct order *order, bool strict, struct arena *arena,
                     struct evaluation *out, struct error *err);
+
+/* The programs whose use is limited (or bound to a birthday) and that the order may come to use: their counters
+ * have to be locked and read before it is evaluated. Decided from the catalog and the order's facts alone (lines, claims,
+ * store, instant), so it may name more than are used, never fewer. *ids, ascending, are the arena's. 0; -1: internal (the
+ * arena is exhausted). */
+int evaluate_limited (const struct catalog *catalog, const struct order *order, struct arena *arena, const int64_t **ids,
+                      uint32_t *count, struct error *err);
 
 #endif

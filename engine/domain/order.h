@@ -33,7 +33,7 @@ struct order_line {
     const struct tax *taxes;
     /* A return: which original, as asked for (refund.h resolves it). Empty order_id: none. */
     struct str refund_order_id, refund_line_id;
-    /* What the line sells or tops up (rule 13); refused by this version's evaluation. */
+    /* What the line sells or tops up (rule 13). */
     struct str gift_code;     /* empty: none */
     bool has_card;
     struct card_ref card;
@@ -71,8 +71,17 @@ struct card_state {
     int64_t partner_id;
     struct str code;
     bool blocked, presented;
-    int64_t usable;  /* balance at the order's instant, less holds; hundredths, >= 0 */
+    int64_t usable;  /* balance at the order's instant, less holds (but with what this order captures); hundredths, >= 0 */
     int64_t debt;
+    int64_t expired; /* points that ran out, to tell a card that is spent from one that came too late */
+    int64_t referral_uses; /* of its code, by other orders */
+};
+
+/* What was used so far of a program whose use is limited, as counted under the locks (rules 27, 30). */
+struct usage_state {
+    int64_t program_id;
+    int64_t used[LIMIT_COUNT]; /* by this customer, at this store, in the running day, … */
+    bool birthday_used;        /* in the calendar year of the birthday that the order is near to */
 };
 
 struct member_state {
@@ -104,6 +113,9 @@ struct order {
     uint32_t card_count;
     const struct card_state *cards;
     struct member_state member;
+    uint32_t usage_count;
+    const struct usage_state *usages; /* by program; one that is not there was not used yet */
+    bool forgiving;       /* late or paid: nothing is refused, each difference is a warning (rule 35) */
     /* Kept and echoed, of no meaning here. */
     struct str reference, meta;
     bool has_cashier, has_session;

@@ -61,22 +61,9 @@ check_program_support (const struct program *program, struct error *err)
         return unsupported (err, NULL, "membership_product_id", "programs of a membership");
     if (program->is_primary_loyalty)
         return unsupported (err, NULL, "is_primary_loyalty", "programs of a membership");
-    const struct {
-        const char *field;
-        int64_t value;
-    } limits[] = {
-        { "max_usage", program->max_usage },
-        { "max_usage_per_customer", program->max_usage_per_customer },
-        { "max_usage_per_store", program->max_usage_per_store },
-        { "max_usage_per_day", program->max_usage_per_day },
-        { "max_usage_per_week", program->max_usage_per_week },
-        { "max_usage_per_month", program->max_usage_per_month },
-        { "max_usage_per_year", program->max_usage_per_year },
-        { "budget", program->budget_minor },
-    };
-    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        if (limits[i].value != 0)
-            return unsupported (err, NULL, limits[i].field, "usage limits");
+    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+        if (program->limits[limit] != 0)
+            return unsupported (err, NULL, LIMIT_NAMES[limit], "usage limits");
     if (program->pending_days != 0)
         return unsupported (err, NULL, "pending_days", "points that become usable later");
     if (program->max_referral_usage != 0)

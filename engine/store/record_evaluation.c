@@ -1,13 +1,13 @@
 /* record_evaluation.c - the part of a stored record that was decided: lines, discounts, claims, points, warnings. */
 #include "store/record_walk.h"
 
-enum { WARNING_KINDS = WARNING_DIFFERENCE + 1, LAYERS = LAYER_PAYMENT + 1 };
+enum { WARNING_KINDS = WARNING_OVER_LIMIT + 1, LAYERS = LAYER_PAYMENT + 1, HINT_KINDS = HINT_POINTS + 1 };
 
 /* A field that is added to one of these has to be walked here; then set the new size. */
 #define WALKED(type, size) \
     _Static_assert(sizeof (void *) != 8 || sizeof (struct type) == (size), \
                    "struct " #type " changed: walk the new field")
-WALKED (evaluation, 144);
+WALKED (evaluation, 216);
 WALKED (line_result, 72);
 WALKED (discount, 112);
 WALKED (discount_part, 24);
@@ -15,6 +15,10 @@ WALKED (claim_result, 168);
 WALKED (points_result, 40);
 WALKED (rejection, 160);
 WALKED (warning, 136);
+WALKED (card_result, 40);
+WALKED (usage_result, 24);
+WALKED (referral_result, 24);
+WALKED (hint, 48);
 
 #define COUNT_OF(array) ((unsigned)(sizeof (array) / sizeof *(array)))
 
@@ -239,6 +243,46 @@ warnings_walk (struct record_io *io, const struct order *order, struct evaluatio
     }
 }
 
+/* ---------------------------------------------------------------- cards made, uses counted, what is nearly reached */
+
+static void
+cards_walk (struct record_io *io, const struct order *order, struct evaluation *evaluation)
+{
+    struct card_result *cards =
+        io_list (io, &evaluation->cards, &evaluation->card_count, sizeof *cards, RECORD_LIST_MAX);
+    for (uint32_t i = 0; i < evaluation->card_count && !io->bad; i++) {
+        io_int (io, &cards[i].program_id);
+        io_str (io, &cards[i].code);
+        io_int (io, &cards[i].points);
+        io_bools (io, (bool *const[]){ &cards[i].for_partner }, 1);
+        io_index (io, &cards[i].line, order->line_count);
+    }
+}
+
+static void
+usages_walk (struct record_io *io, struct evaluation *evaluation)
+{
+    struct usage_result *usages =
+        io_list (io, &evaluation->usages, &evaluation->usage_count, sizeof *usages, RECORD_LIST_MAX);
+    for (uint32_t i = 0; i < evaluation->usage_count && !io->bad; i++) {
+        io_int (io, &usages[i].program_id);
+        io_int (io, &usages[i].given_minor);
+        io_bools (io, (bool *const[]){ &usages[i].birthday }, 1);
+    }
+}
+
+static void
+hints_walk (struct record_io *io, struct evaluation *evaluation)
+{
+    struct hint *hints = io_list (io, &evaluation->hints, &evaluation->hint_count, sizeof *hints, RECORD_LIST_MAX);
+    for (uint32_t i = 0; i < evaluation->hint_count && !io->bad; i++) {
+        io_enum (io, hints[i].kind, HINT_KINDS);
+        io_sparse (io, (int64_t *const[]){ &hints[i].program_id, &hints[i].rule_id, &hints[i].reward_id }, 3);
+        io_int (io, &hints[i].needed);
+        io_int (io, &hints[i].missing);
+    }
+}
+
 void
 record_walk_evaluation (struct record_io *io, const struct order *order, struct evaluation *evaluation)
 {
@@ -251,4 +295,11 @@ record_walk_evaluation (struct record_io *io, const struct order *order, struct 
     warnings_walk (io, order, evaluation);
     io_bools (io, (bool *const[]){ &evaluation->has_primary }, 1);
     io_int (io, &evaluation->primary_program_id);
+    cards_walk (io, order, evaluation);
+    usages_walk (io, evaluation);
+    hints_walk (io, evaluation);
+    io_sparse (io,
+               (int64_t *const[]){ &evaluation->referral.card_id, &evaluation->referral.program_id,
+                                   &evaluation->referral.points },
+               3);
 }

@@ -5,11 +5,12 @@
 #define WALKED(type, size) \
     _Static_assert(sizeof (void *) != 8 || sizeof (struct type) == (size), \
                    "struct " #type " changed: walk the new field")
-WALKED (order, 256);
+WALKED (order, 280);
 WALKED (order_line, 224);
 WALKED (tax, 32);
 WALKED (claim, 88);
-WALKED (card_state, 72);
+WALKED (card_state, 88);
+WALKED (usage_state, 80);
 WALKED (member_state, 40);
 
 #define COUNT_OF(array) ((unsigned)(sizeof (array) / sizeof *(array)))
@@ -195,7 +196,7 @@ cards_walk (struct record_io *io, struct order *order)
         io_int (io, &card->program_id);
         io_near (io, &card->partner_id, card->has_partner ? order->partner_id : 0);
         io_str (io, &card->code);
-        io_sparse (io, (int64_t *const[]){ &card->usable, &card->debt }, 2);
+        io_sparse (io, (int64_t *const[]){ &card->usable, &card->debt, &card->expired, &card->referral_uses }, 4);
     }
 }
 
@@ -211,6 +212,20 @@ member_walk (struct record_io *io, const struct order *order, struct member_stat
         return;
     member->partner_id = (int64_t)((uint64_t)expected + (uint64_t)partner);
     member->birthday = (int32_t)birthday;
+}
+
+static void
+usages_walk (struct record_io *io, struct order *order)
+{
+    struct usage_state *usages = io_list (io, &order->usages, &order->usage_count, sizeof *usages, RECORD_LIST_MAX);
+    for (uint32_t i = 0; i < order->usage_count && !io->bad; i++) {
+        int64_t *used[LIMIT_COUNT];
+        for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+            used[limit] = &usages[i].used[limit];
+        io_int (io, &usages[i].program_id);
+        io_sparse (io, used, LIMIT_COUNT);
+        io_bools (io, (bool *const[]){ &usages[i].birthday_used }, 1);
+    }
 }
 
 /* ---------------------------------------------------------------- the order */
@@ -241,7 +256,8 @@ record_walk_order (struct record_io *io, struct order *order, int64_t recorded)
                             &order->paid,
                             &order->has_expected_total,
                             &order->has_charged_total,
-                            &order->explain };
+                            &order->explain,
+                            &order->forgiving };
     int64_t *const numbers[] = { &order->partner_id,         &order->store_id,     &order->session_id,
                                  &order->cashier_id,         &order->pricelist_id, &order->expected_total_minor,
                                  &order->charged_total_minor };
@@ -260,4 +276,5 @@ record_walk_order (struct record_io *io, struct order *order, int64_t recorded)
     member_walk (io, order, &order->member);
     lines_walk (io, order, order_number);
     claims_walk (io, order);
+    usages_walk (io, order);
 }

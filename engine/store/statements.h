@@ -178,7 +178,8 @@
        "WHERE s.version_from <= $1::int8 AND (s.version_to IS NULL OR s.version_to > $1::int8) ORDER BY s.store_id") \
     X (CATALOG_CATEGORIES, "SELECT category_id, parent_id FROM product_categories WHERE " IN_FORCE " ORDER BY category_id") \
     X (CATALOG_LEVELS,                                                                                         \
-       "SELECT membership_product_id, sequence, threshold, earn_multiplier_micro, is_upgradable, is_downgradable " \
+       "SELECT membership_product_id, sequence, threshold, earn_multiplier_micro, is_upgradable, is_downgradable, " \
+       "spending_window, window_months, grace_days, on_change "                                                \
        "FROM membership_levels WHERE " IN_FORCE " ORDER BY sequence")                                          \
     X (TIME_ZONE, "SELECT name, utc_us, offset_s FROM time_zones WHERE name = $1::text")                       \
     X (TIME_ZONE_ENSURE, "SELECT time_zone_ensure($1::text)")                                                  \
@@ -211,9 +212,10 @@
     X (LEVELS_CLOSE, "UPDATE membership_levels SET version_to = $2::int8 WHERE membership_product_id = ANY ($1::int8[]) AND version_to IS NULL") \
     X (LEVELS_INSERT,                                                                                          \
        "INSERT INTO membership_levels (membership_product_id, version_from, name, sequence, threshold, earn_multiplier_micro, " \
-       "is_upgradable, is_downgradable) SELECT t.id, $1::int8, t.name, t.sequence, t.threshold, t.multiplier, t.up, t.down " \
-       "FROM unnest($2::int8[], $3::text[], $4::int4[], $5::int8[], $6::int8[], $7::bool[], $8::bool[]) "      \
-       "AS t(id, name, sequence, threshold, multiplier, up, down)")                                            \
+       "is_upgradable, is_downgradable, spending_window, window_months, grace_days, on_change) "               \
+       "SELECT t.id, $1::int8, t.name, t.sequence, t.threshold, t.multiplier, t.up, t.down, t.spending, t.months, t.grace, t.change " \
+       "FROM unnest($2::int8[], $3::text[], $4::int4[], $5::int8[], $6::int8[], $7::bool[], $8::bool[], $9::int2[], $10::int4[], " \
+       "$11::int4[], $12::int2[]) AS t(id, name, sequence, threshold, multiplier, up, down, spending, months, grace, change)")                                            \
     X (PRODUCTS_UPSERT,                                                                                        \
        "INSERT INTO products (product_id, name, reference, category_id, tags, active, row_version) "           \
        "SELECT t.id, t.name, t.reference, t.category_id, t.tags::text[], t.active, $1::int8 "                  \

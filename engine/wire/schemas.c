@@ -25,7 +25,9 @@
     X (REWARD_TYPE, "reward_type", "discount", "product", "special_price", "special_set", "multiple_discount", \
        "point") \
     X (DISCOUNT_MODE, "discount_mode", "percent", "per_point", "per_order") \
-    X (APPLICABILITY, "applicability", "order", "cheapest", "specific")
+    X (APPLICABILITY, "applicability", "order", "cheapest", "specific") \
+    X (LEVEL_WINDOW, "level_window", "lifetime", "calendar_year", "rolling_months") \
+    X (LEVEL_CHANGE, "level_change", "transfer", "reset")
 
 #define X(suffix, name, ...) const char *const NAMES_##suffix[] = { __VA_ARGS__, NULL };
 NAME_LISTS (X)

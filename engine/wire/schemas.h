@@ -42,6 +42,8 @@ extern const char *const NAMES_REWARD_TYPE[];       /* discount, product, specia
                                                        multiple_discount, point */
 extern const char *const NAMES_DISCOUNT_MODE[];     /* percent, per_point, per_order */
 extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific */
+extern const char *const NAMES_LEVEL_WINDOW[];      /* lifetime, calendar_year, rolling_months */
+extern const char *const NAMES_LEVEL_CHANGE[];      /* transfer, reset */
 
 /* All of them, with the names they go by in other languages ("program_type"); in schemas.c. */
 struct wire_name_list {
@@ -292,7 +294,11 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (LEVEL, THRESHOLD, "threshold", WIRE_MONEY, 0, 0, MONEY_MAX, 0, NULL, NULL, "spending that reaches it")          \
     X (LEVEL, EARN_MULTIPLIER, "earn_multiplier", WIRE_DECIMAL, 0, 0, MICRO_MAX, MICRO_ONE, NULL, NULL, "times the points") \
     X (LEVEL, IS_UPGRADABLE, "is_upgradable", WIRE_BOOL, 0, 0, 1, 1, NULL, NULL, "can be reached from below")          \
-    X (LEVEL, IS_DOWNGRADABLE, "is_downgradable", WIRE_BOOL, 0, 0, 1, 1, NULL, NULL, "can be lost")
+    X (LEVEL, IS_DOWNGRADABLE, "is_downgradable", WIRE_BOOL, 0, 0, 1, 1, NULL, NULL, "can be lost")                    \
+    X (LEVEL, WINDOW, "window", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_LEVEL_WINDOW, "of the spending that counts: all, this calendar year, or the last window_months") \
+    X (LEVEL, WINDOW_MONTHS, "window_months", WIRE_INT, 0, 1, 120, 12, NULL, NULL, "window rolling_months: how many")  \
+    X (LEVEL, GRACE_DAYS, "grace_days", WIRE_INT, 0, 0, 3650, 0, NULL, NULL, "below the threshold for so long before it is lost") \
+    X (LEVEL, ON_CHANGE, "on_change", WIRE_ENUM, 0, 0, 0, 0, NULL, NAMES_LEVEL_CHANGE, "points of a member who comes to this level: transfer to its primary program, or reset")
 
 #define REFERENCE_PUT_FIELDS(X)                                                                                        \
     X (REFERENCE_PUT, STORES, "stores", WIRE_RECORDS, 0, 0, 1000, 0, &SCHEMA_STORE, NULL, "stores, with their time zones") \

@@ -331,8 +331,16 @@ load_levels (struct load *load)
     struct level *levels = arena_array_of (load->arena, (size_t)PQntuples (result) + extra + 1, struct level);
     int status = levels == NULL ? out_of_memory (load) : 0;
     for (int row = 0; row < PQntuples (result) && status == 0; row++) {
-        struct level level = { pg_int (result, row, 0), pg_int (result, row, 1),  pg_int (result, row, 2),
-                               pg_int (result, row, 3), pg_bool (result, row, 4), pg_bool (result, row, 5) };
+        struct level level = { pg_int (result, row, 0),
+                               pg_int (result, row, 1),
+                               pg_int (result, row, 2),
+                               pg_int (result, row, 3),
+                               pg_bool (result, row, 4),
+                               pg_bool (result, row, 5),
+                               (enum level_window)pg_int (result, row, 6),
+                               (int)pg_int (result, row, 7),
+                               (int)pg_int (result, row, 8),
+                               (enum level_change)pg_int (result, row, 9) };
         bool replaced = false;
         for (uint32_t i = 0; i < extra; i++)
             replaced |= change->levels[i].membership_product_id == level.membership_product_id;

@@ -182,7 +182,11 @@ check_together (struct change *change, int64_t version)
                                     fields[F_LEVEL_THRESHOLD].integer,
                                     fields[F_LEVEL_EARN_MULTIPLIER].integer,
                                     fields[F_LEVEL_IS_UPGRADABLE].boolean,
-                                    fields[F_LEVEL_IS_DOWNGRADABLE].boolean };
+                                    fields[F_LEVEL_IS_DOWNGRADABLE].boolean,
+                                    (enum level_window)fields[F_LEVEL_WINDOW].integer,
+                                    (int)fields[F_LEVEL_WINDOW_MONTHS].integer,
+                                    (int)fields[F_LEVEL_GRACE_DAYS].integer,
+                                    (enum level_change)fields[F_LEVEL_ON_CHANGE].integer };
     }
     struct catalog_change candidate = { change->programs.count, change->checked, change->categories.count, categories,
                                         change->levels.count,   levels };
@@ -209,7 +213,7 @@ run (struct change *change, enum statement statement, struct pg_params *params)
 }
 
 /* A list as columns: `add_row` appends one record's values. */
-enum { CHANGE_COLUMNS_MAX = 8 };
+enum { CHANGE_COLUMNS_MAX = 11 };
 struct change_table {
     enum statement close, insert; /* close == insert: rows have no versions */
     int column_count;
@@ -261,6 +265,10 @@ add_level (struct change *change, const struct wire_value *fields, struct pg_arr
     pg_array_int (&columns[4], fields[F_LEVEL_EARN_MULTIPLIER].integer);
     pg_array_int (&columns[5], fields[F_LEVEL_IS_UPGRADABLE].boolean);
     pg_array_int (&columns[6], fields[F_LEVEL_IS_DOWNGRADABLE].boolean);
+    pg_array_int (&columns[7], fields[F_LEVEL_WINDOW].integer);
+    pg_array_int (&columns[8], fields[F_LEVEL_WINDOW_MONTHS].integer);
+    pg_array_int (&columns[9], fields[F_LEVEL_GRACE_DAYS].integer);
+    pg_array_int (&columns[10], fields[F_LEVEL_ON_CHANGE].integer);
 }
 
 /* Tags as an array literal: quoted, with quotes and backslashes escaped. */
@@ -325,8 +333,9 @@ static const struct change_table CATEGORIES = {
 };
 static const struct change_table LEVELS = { STATEMENT_LEVELS_CLOSE,
                                             STATEMENT_LEVELS_INSERT,
-                                            7,
-                                            { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_INT8, PG_BOOL, PG_BOOL },
+                                            11,
+                                            { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_INT8, PG_BOOL, PG_BOOL, PG_INT2,
+                                              PG_INT4, PG_INT4, PG_INT2 },
                                             add_level };
 static const struct change_table PRODUCTS = { STATEMENT_PRODUCTS_UPSERT,
                                               STATEMENT_PRODUCTS_UPSERT,

@@ -142,6 +142,10 @@ CREATE TABLE membership_levels (
     earn_multiplier_micro bigint NOT NULL CHECK (earn_multiplier_micro >= 0),
     is_upgradable         boolean NOT NULL,
     is_downgradable       boolean NOT NULL,
+    spending_window       smallint NOT NULL CHECK (spending_window BETWEEN 0 AND 2), -- lifetime, calendar_year, rolling_months
+    window_months         integer NOT NULL CHECK (window_months >= 1),
+    grace_days            integer NOT NULL CHECK (grace_days >= 0),
+    on_change             smallint NOT NULL CHECK (on_change IN (0, 1)), -- transfer, reset
     PRIMARY KEY (membership_product_id, version_from)
 );
 CREATE UNIQUE INDEX membership_levels_current ON membership_levels (membership_product_id) WHERE version_to IS NULL;

@@ -168,14 +168,8 @@ Test (program_check, what_is_not_supported_yet_is_named)
     refused_with (program->applies_on, APPLIES_FUTURE, "applies_on", "not supported yet: future");
     refused_with (program->has_membership, true, "membership_product_id", "not supported yet");
     refused_with (program->is_primary_loyalty, true, "is_primary_loyalty", "not supported yet");
-    refused_with (program->max_usage, 1, "max_usage", "not supported yet");
-    refused_with (program->max_usage_per_customer, 1, "max_usage_per_customer", "not supported yet");
-    refused_with (program->max_usage_per_store, 1, "max_usage_per_store", "not supported yet");
-    refused_with (program->max_usage_per_day, 1, "max_usage_per_day", "not supported yet");
-    refused_with (program->max_usage_per_week, 1, "max_usage_per_week", "not supported yet");
-    refused_with (program->max_usage_per_month, 1, "max_usage_per_month", "not supported yet");
-    refused_with (program->max_usage_per_year, 1, "max_usage_per_year", "not supported yet");
-    refused_with (program->budget_minor, 1, "budget", "not supported yet");
+    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+        refused_with (program->limits[limit], 1, LIMIT_NAMES[limit], "not supported yet");
     refused_with (program->pending_days, 1, "pending_days", "not supported yet");
     refused_with (program->max_referral_usage, 1, "max_referral_usage", "not supported yet");
     refused_with (rule->mode, RULE_WITH_CODE, "rules[0].mode", "not supported yet");
@@ -224,7 +218,7 @@ Test (program_check, a_program_that_is_not_supported_stops_an_order_that_it_is_a
 {
     cart_line (cart, 1, "1", "10");
     cart_offer (cart, 3, DISCOUNT_PERCENT, "10");
-    cart_program (cart, 3)->max_usage = 5;
+    cart_program (cart, 3)->limits[LIMIT_TOTAL] = 5;
     cr_assert_eq (cart_run (cart), -1);
     cr_expect (eq (int, cart->err.code, ERROR_INVALID_REQUEST));
     cr_expect (strstr (cart->err.message, "program 3") != NULL, "%s", cart->err.message);

@@ -336,8 +336,16 @@ random_order (struct order *order)
         drafts[i] = number ();
     LIST (cards, order->card_count, 3, struct card_state)
     for (uint32_t i = 0; i < order->card_count; i++)
-        cards[i] = (struct card_state){ number (), number (), flip (),   number (), text (),
-                                        flip (),   flip (),   number (), number () };
+        cards[i] = (struct card_state){ number (), number (), flip (),   number (), text (),  flip (),
+                                        flip (),   number (), number (), number (), number () };
+    LIST (usages, order->usage_count, 3, struct usage_state)
+    for (uint32_t i = 0; i < order->usage_count; i++) {
+        usages[i] = (struct usage_state){ .program_id = number (), .birthday_used = flip () };
+        for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+            usages[i].used[limit] = number ();
+    }
+    order->usages = usages;
+    order->forgiving = flip ();
     order->lines = lines;
     order->claims = claims;
     order->draft_program_ids = drafts;
@@ -394,6 +402,27 @@ random_discount (const struct order *order, struct discount *discount)
 }
 
 static void
+random_outcome (const struct order *order, struct evaluation *evaluation)
+{
+    LIST (cards, evaluation->card_count, 3, struct card_result)
+    for (uint32_t i = 0; i < evaluation->card_count; i++)
+        cards[i] = (struct card_result){ number (), text (), number (), flip (),
+                                         order->line_count > 0 ? (int32_t)below (order->line_count) : -1 };
+    LIST (usages, evaluation->usage_count, 3, struct usage_result)
+    for (uint32_t i = 0; i < evaluation->usage_count; i++)
+        usages[i] = (struct usage_result){ number (), number (), flip () };
+    LIST (hints, evaluation->hint_count, 3, struct hint)
+    for (uint32_t i = 0; i < evaluation->hint_count; i++)
+        hints[i] = (struct hint){
+            (enum hint_kind)below (HINT_POINTS + 1), number (), number (), number (), number (), number ()
+        };
+    evaluation->cards = cards;
+    evaluation->usages = usages;
+    evaluation->hints = hints;
+    evaluation->referral = (struct referral_result){ number (), number (), number () };
+}
+
+static void
 random_evaluation (const struct order *order, struct evaluation *evaluation)
 {
     evaluation->lines = arena_array_of (memory, order->line_count, struct line_result);
@@ -430,7 +459,7 @@ random_evaluation (const struct order *order, struct evaluation *evaluation)
     }
     LIST (warnings, evaluation->warning_count, 3, struct warning)
     for (uint32_t i = 0; i < evaluation->warning_count; i++) {
-        warnings[i] = (struct warning){ (enum warning_kind)below (WARNING_DIFFERENCE + 1),
+        warnings[i] = (struct warning){ (enum warning_kind)below (WARNING_OVER_LIMIT + 1),
                                         order->line_count > 0 ? below (order->line_count) : 0, "" };
         sentence (warnings[i].text, sizeof warnings[i].text);
     }
@@ -441,6 +470,7 @@ random_evaluation (const struct order *order, struct evaluation *evaluation)
     evaluation->warnings = warnings;
     evaluation->has_primary = flip ();
     evaluation->primary_program_id = number ();
+    random_outcome (order, evaluation);
 }
 
 static void
@@ -626,12 +656,26 @@ same_card (const struct card_state *a, const struct card_state *b)
     SAME (presented);
     SAME (usable);
     SAME (debt);
+    SAME (expired);
+    SAME (referral_uses);
+    return NULL;
+}
+
+static const char *
+same_usage_state (const struct usage_state *a, const struct usage_state *b)
+{
+    SAME (program_id);
+    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+        SAME (used[limit]);
+    SAME (birthday_used);
     return NULL;
 }
 
 static const char *
 same_order (const struct order *a, const struct order *b)
 {
+    SAME (forgiving);
+    SAME_LIST (usages, usage_count, same_usage_state);
     SAME_STR (order_id);
     SAME (channel);
     SAME (has_store);
@@ -756,6 +800,38 @@ same_warning (const struct warning *a, const struct warning *b)
 }
 
 static const char *
+same_card_result (const struct card_result *a, const struct card_result *b)
+{
+    SAME (program_id);
+    SAME_STR (code);
+    SAME (points);
+    SAME (for_partner);
+    SAME (line);
+    return NULL;
+}
+
+static const char *
+same_usage_result (const struct usage_result *a, const struct usage_result *b)
+{
+    SAME (program_id);
+    SAME (given_minor);
+    SAME (birthday);
+    return NULL;
+}
+
+static const char *
+same_hint (const struct hint *a, const struct hint *b)
+{
+    SAME (kind);
+    SAME (program_id);
+    SAME (rule_id);
+    SAME (reward_id);
+    SAME (needed);
+    SAME (missing);
+    return NULL;
+}
+
+static const char *
 same_evaluation (const struct evaluation *a, const struct evaluation *b, uint32_t line_count)
 {
     for (uint32_t i = 0; i < line_count; i++) {
@@ -774,6 +850,12 @@ same_evaluation (const struct evaluation *a, const struct evaluation *b, uint32_
     SAME_LIST (warnings, warning_count, same_warning);
     SAME (has_primary);
     SAME (primary_program_id);
+    SAME_LIST (cards, card_count, same_card_result);
+    SAME_LIST (usages, usage_count, same_usage_result);
+    SAME_LIST (hints, hint_count, same_hint);
+    SAME (referral.card_id);
+    SAME (referral.program_id);
+    SAME (referral.points);
     return NULL;
 }
 
