@@ -205,6 +205,13 @@ int program_check (const struct program *program, unsigned currency_digits, stru
 /* <0, 0, >0: codes compare without case (ASCII) and outer blanks (SEMANTICS 28). */
 int code_compare (struct str a, struct str b);
 
+/* Whether a member has at most one card of the program. */
+static inline bool
+program_is_single (const struct program *program)
+{
+    return program->type == PROGRAM_LOYALTY || program->type == PROGRAM_EWALLET;
+}
+
 const struct program *catalog_program (const struct catalog *catalog, int64_t id);
 /* The store's zone; the engine's when the store is unknown or `has_store` is false. */
 const struct zone *catalog_zone (const struct catalog *catalog, bool has_store, int64_t store_id);

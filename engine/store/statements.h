@@ -59,6 +59,9 @@
     X (CODES_CLAIM,                                                                                            \
        "INSERT INTO card_codes (bucket, code, card_id) SELECT $1::int2, t.code, t.card_id "                    \
        "FROM unnest($2::text[], $3::int8[]) AS t(code, card_id) ON CONFLICT DO NOTHING RETURNING code")        \
+    X (CODES_DELETE,                                                                                           \
+       "DELETE FROM card_codes k USING (SELECT r.ctid AS place FROM unnest($2::text[]) AS t(code) "            \
+       "CROSS JOIN LATERAL (SELECT ctid FROM card_codes r WHERE r.bucket = $1::int2 AND r.code = t.code LIMIT 1) r) s WHERE k.ctid = s.place") \
     X (CODES_READ,                                                                                             \
        "SELECT c.* FROM unnest($2::text[]) AS t(code) CROSS JOIN LATERAL ("                                    \
        "SELECT r.code, r.card_id FROM card_codes r WHERE r.bucket = $1::int2 AND r.code = t.code LIMIT 1) c")  \
@@ -103,6 +106,8 @@
        "AND l.usable_from > $3::timestamptz ORDER BY l.lot_no")                                                \
     X (LOT_BY_NO,                                                                                              \
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.lot_no = $3::int4") \
+    X (LOTS_EXPIRED,                                                                                           \
+       "SELECT coalesce(sum(remaining), 0)::int8 FROM point_moves WHERE bucket = $1::int2 AND card_id = $2::int8 AND state = 3") \
     X (ORDERS_READ,                                                                                            \
        "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
        "CROSS JOIN LATERAL (SELECT * FROM orders r WHERE r.bucket = $1::int2 AND r.order_ref = t.order_ref "   \

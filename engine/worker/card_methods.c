@@ -185,12 +185,6 @@ check_odoo_id (struct executor *executor, struct request *request, const struct 
     return 0;
 }
 
-static bool
-gives_single_card (const struct program *program)
-{
-    return program->type == PROGRAM_LOYALTY || program->type == PROGRAM_EWALLET;
-}
-
 static int
 add_points (struct executor *executor, struct request *request, struct unit_card *card, const struct program *program,
             int64_t points, const struct wire_value *expires, struct str reason)
@@ -216,15 +210,14 @@ create (struct executor *executor, struct request *request, const struct program
     struct unit *unit = &executor->unit;
     bool has_partner = data->selector.has_partner;
     int64_t partner_id = data->selector.partner_id;
-    int16_t bucket = has_partner ? bucket_of_partner (partner_id, unit->buckets) : 0;
-    int64_t card_id = executor_card_id (executor, bucket);
-    if (!has_partner && card_id != 0) /* a bearer's card: its bucket is the hash of its number */
-        card_id += bucket_of_partner (card_id / unit->buckets, unit->buckets);
+    int64_t card_id = executor_card_id (executor, has_partner, partner_id, &request->error);
     struct str code = data->code.size > 0 ? arena_str (unit->arena, data->code) : executor_new_code (executor);
-    if (card_id == 0 || code.data == NULL)
+    if (card_id == 0)
+        return -1;
+    if (code.data == NULL)
         return no_memory (request);
     struct unit_card *card =
-        unit_card_add (unit, card_id, program->id, has_partner, partner_id, code, gives_single_card (program));
+        unit_card_add (unit, card_id, program->id, has_partner, partner_id, code, program_is_single (program));
     if (card == NULL)
         return no_memory (request);
     card->odoo_card_id = fields[F_CARD_CREATE_ODOO_ID].integer;
@@ -256,7 +249,7 @@ card_create_execute (struct executor *executor, struct request *request)
     if (program == NULL)
         return error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no active program %lld",
                             (long long)program_id);
-    while (data->selector.has_partner && gives_single_card (program) &&
+    while (data->selector.has_partner && program_is_single (program) &&
            (card = unit_card_of_partner (&executor->unit, data->selector.partner_id, card)) != NULL)
         if (card->card.program_id == program_id)
             return error_field (&request->error, ERROR_CONFLICT, "partner_id",

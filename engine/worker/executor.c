@@ -139,10 +139,10 @@ id_take (struct id_block *block)
 }
 
 static int
-fill_block (struct executor *executor, struct id_block *block, enum statement statement, struct error *err)
+fill_block (struct executor *executor, struct id_block *block, enum statement statement, enum pg_failure *failure,
+            struct error *err)
 {
-    enum pg_failure failure;
-    PGresult *result = pg_run (executor->pg, statement, NULL, executor_deadline_us (executor), &failure, err);
+    PGresult *result = pg_run (executor->pg, statement, NULL, executor_deadline_us (executor), failure, err);
     if (result == NULL)
         return -1;
     block->next = pg_int (result, 0, 0);
@@ -154,21 +154,26 @@ fill_block (struct executor *executor, struct id_block *block, enum statement st
 int
 executor_ids (struct executor *executor, unsigned orders, unsigned cards, struct error *err)
 {
+    enum pg_failure failure;
     /* What is left of an old block is given up: ids are plenty. */
     if (executor->order_ids.end - executor->order_ids.next < orders &&
-        fill_block (executor, &executor->order_ids, STATEMENT_ORDER_BLOCK, err) < 0)
+        fill_block (executor, &executor->order_ids, STATEMENT_ORDER_BLOCK, &failure, err) < 0)
         return -1;
     if (executor->card_ids.end - executor->card_ids.next < cards &&
-        fill_block (executor, &executor->card_ids, STATEMENT_CARD_BLOCK, err) < 0)
+        fill_block (executor, &executor->card_ids, STATEMENT_CARD_BLOCK, &failure, err) < 0)
         return -1;
     return 0;
 }
 
 int64_t
-executor_card_id (struct executor *executor, int16_t bucket)
+executor_card_id (struct executor *executor, bool has_partner, int64_t partner_id, struct error *err)
 {
+    int buckets = executor->engine->buckets;
+    if (executor->card_ids.next == executor->card_ids.end &&
+        fill_block (executor, &executor->card_ids, STATEMENT_CARD_BLOCK, &executor->unit.failure, err) < 0)
+        return 0;
     int64_t number = id_take (&executor->card_ids);
-    return number == 0 ? 0 : number * executor->engine->buckets + bucket;
+    return number * buckets + bucket_of_partner (has_partner ? partner_id : number, buckets);
 }
 
 struct str

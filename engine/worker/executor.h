@@ -53,8 +53,9 @@ void executor_end_stopped_sessions (struct executor *executor);
 int64_t id_take (struct id_block *block);
 /* Makes sure that so many order references and card ids can be taken. */
 int executor_ids (struct executor *executor, unsigned orders, unsigned cards, struct error *err);
-/* A new card's id in a bucket; 0 when the block is empty. */
-int64_t executor_card_id (struct executor *executor, int16_t bucket);
+/* A new card's id: in its member's bucket; a bearer's is in that of the hash of its number. 0 with err: the ids that were
+ * reserved are used up, and no more could be had. */
+int64_t executor_card_id (struct executor *executor, bool has_partner, int64_t partner_id, struct error *err);
 /* A new random code: 16 of 32 unambiguous letters and digits. In the transaction's arena. */
 struct str executor_new_code (struct executor *executor);
 /* A code as it is stored and compared: outer blanks off, ASCII upper case. In `arena`. */

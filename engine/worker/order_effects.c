@@ -204,31 +204,16 @@ card_of_program (struct order_run *run, int64_t program_id)
 static struct unit_card *
 card_of_result (struct order_run *run, const struct points_result *result)
 {
-    struct executor *executor = run->executor;
     if (result->card_id != 0)
         return card_to_change (run, result->card_id);
     struct unit_card *card = card_of_program (run, result->program_id);
     if (card != NULL)
         return card_to_change (run, card->card.card_id);
-    int64_t partner_id = run->record.order.partner_id;
-    /* A quote makes nothing: its new cards have numbers below 0 and no code. */
-    int64_t card_id = run->unit->locking
-                          ? executor_card_id (executor, bucket_of_partner (partner_id, executor->engine->buckets))
-                          : -(int64_t)run->unit->card_count - 1;
-    struct str code = run->unit->locking ? executor_new_code (executor) : STR ("");
-    if (card_id == 0) {
-        request_fail (run->request, ERROR_INTERNAL, "the order makes too many cards");
-        return NULL;
-    }
-    card =
-        code.data == NULL ? NULL : unit_card_add (run->unit, card_id, result->program_id, true, partner_id, code, true);
-    if (card == NULL)
-        run_no_memory (run);
-    return card;
+    return run_new_card (run, result->program_id, true, (struct str){ 0 });
 }
 
-static int
-earn (struct order_run *run, struct unit_card *card, int64_t points)
+int
+run_earn (struct order_run *run, struct unit_card *card, int64_t points)
 {
     const struct catalog *catalog = run->catalog;
     const struct program *program = catalog_program (catalog, card->card.program_id);
@@ -272,9 +257,14 @@ run_evaluated_points (struct order_run *run)
         if (result->earned == 0 && result->redeemed == 0)
             continue;
         struct unit_card *card = card_of_result (run, result);
-        /* Earned first: points of the order may pay for its own rewards. */
-        if (card == NULL || (result->earned > 0 && earn (run, card, result->earned) < 0) ||
-            (result->redeemed > 0 && redeem (run, card, result->redeemed) < 0))
+        if (card == NULL)
+            return -1;
+        /* Points that may pay for the order's own rewards are earned first; the others are there from the next order on. */
+        if (result->usable_now && result->earned > 0 && run_earn (run, card, result->earned) < 0)
+            return -1;
+        if (result->redeemed > 0 && redeem (run, card, result->redeemed) < 0)
+            return -1;
+        if (!result->usable_now && result->earned > 0 && run_earn (run, card, result->earned) < 0)
             return -1;
     }
     return 0;

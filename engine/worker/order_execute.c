@@ -172,7 +172,9 @@ add_card (struct order_run *run, struct card_state *cards, uint32_t *count, stru
     if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &balance, &run->request->error) <
         0)
         return -1;
-    int64_t usable = balance - card->card.held;
+    int64_t usable = balance - card->card.held, expired = 0;
+    if (presented && usable <= 0 && run_expired_points (run, card, &expired) < 0)
+        return -1;
     cards[(*count)++] = (struct card_state){ .card_id = card->card.card_id,
                                              .program_id = card->card.program_id,
                                              .has_partner = card->card.has_partner,
@@ -181,27 +183,39 @@ add_card (struct order_run *run, struct card_state *cards, uint32_t *count, stru
                                              .blocked = card->card.blocked,
                                              .presented = presented,
                                              .usable = usable > 0 ? usable : 0,
+                                             .expired = expired,
                                              .debt = card->card.debt };
     return 0;
 }
 
-/* A presented card has to be there, and the member's own or a bearer's; one that a claim names is judged with the claim. */
+/* Whether the order may have to do with a card that it names: the member's own, a bearer's, or the code of a referral, which is
+ * somebody else's. */
+static bool
+is_for_order (const struct order_run *run, const struct presented_card *presented, const struct card *card)
+{
+    const struct order *order = &run->record.order;
+    const struct program *program = catalog_program (run->catalog, card->program_id);
+    if (!card->has_partner || (order->has_partner && card->partner_id == order->partner_id))
+        return true;
+    return presented->presence == PRESENCE_CODE && program != NULL && program->type == PROGRAM_REFERRAL;
+}
+
+/* A card that is shown or topped up has to be there; one that a claim names is judged with the claim. */
 static int
 add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
 {
-    const struct order *order = &run->record.order;
     for (uint32_t i = 0; i < run->data->presented_count; i++) {
-        int64_t id = run->data->presented_ids[i];
-        struct unit_card *card = id == 0 ? NULL : unit_card (run->unit, id);
-        bool own = card != NULL &&
-                   (!card->card.has_partner || (order->has_partner && card->card.partner_id == order->partner_id));
-        if (!own && i < run->data->required_count) {
-            char path[32];
-            snprintf (path, sizeof path, "cards[%u]", i);
+        const struct presented_card *presented = &run->data->presented[i];
+        struct unit_card *card = presented->card_id == 0 ? NULL : unit_card (run->unit, presented->card_id);
+        bool fits = card != NULL && is_for_order (run, presented, &card->card);
+        bool topped_up = presented->presence == PRESENCE_TOPPED_UP;
+        if (!fits && (presented->presence == PRESENCE_SHOWN || topped_up)) {
+            char path[40];
+            snprintf (path, sizeof path, topped_up ? "lines[%u].card" : "cards[%u]", presented->index);
             return error_field (&run->request->error, ERROR_NOT_FOUND, path,
                                 card == NULL ? "there is no such card" : "is another member's card");
         }
-        if (own && add_card (run, cards, count, card, true) < 0)
+        if (fits && add_card (run, cards, count, card, !topped_up) < 0)
             return -1;
     }
     return 0;
@@ -342,7 +356,8 @@ run_steps (struct order_run *run)
     if (set_state (run) < 0 || evaluate_order (run->catalog, &record->order, strict, run->arena, &record->evaluation,
                                                &run->request->error) < 0)
         return -1;
-    if (run_evaluated_points (run) < 0 || run_balances (run) < 0)
+    if (run_check_printed (run) < 0 || run_evaluated_points (run) < 0 || run_made_cards (run) < 0 ||
+        run_balances (run) < 0)
         return -1;
     if (record->order.has_expected_total && record->order.expected_total_minor != record->evaluation.total_minor) {
         render_price_changed (record, run->catalog->currency_digits, &run->request->reply);
@@ -381,6 +396,8 @@ order_execute (struct executor *executor, struct request *request)
     run.record.kind = run.data->kind;
     unit_save (run.unit, &run.savepoint);
     int status = check_answer (request, WIRE_BODY_MAX, run_steps (&run));
+    if (status == 0 && run.unit->locking)
+        status = run_claim_printed (&run);
     if (status < 0 || !run.unit->locking)
         unit_restore (run.unit, &run.savepoint);
     return status;

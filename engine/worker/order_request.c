@@ -47,6 +47,33 @@ taxes_of (const struct wire_value *value, struct arena *arena, struct order_line
     return 0;
 }
 
+/* The card that a line sells, by its printed code, or tops up. */
+static int
+gift_of (struct executor *executor, struct request *request, uint32_t index, struct order_line *line)
+{
+    const struct wire_value *fields = request->record->fields[F_ORDER_LINES].list.records[index]->fields;
+    bool has_code = fields[F_LINE_GIFT_CODE].present;
+    char path[40];
+
+    line->has_card = fields[F_LINE_CARD].record != NULL;
+    if (!has_code && !line->has_card)
+        return 0;
+    snprintf (path, sizeof path, "lines[%u].%s", index, has_code ? "gift_code" : "card");
+    if (line->qty_micro < 0)
+        return error_field (&request->error, ERROR_INVALID_REQUEST, path, "a return sells no card; name its original");
+    if (has_code && line->has_card)
+        return error_field (&request->error, ERROR_INVALID_REQUEST, path,
+                            "a line sells a card or tops one up, not both");
+    if (line->has_card)
+        line->card = card_ref_of (fields[F_LINE_CARD].record);
+    if (!has_code)
+        return 0;
+    line->gift_code = code_fold (fields[F_LINE_GIFT_CODE].text, executor->requests);
+    if (line->gift_code.data == NULL)
+        return no_memory (request);
+    return line->gift_code.size > 0 ? 0 : error_field (&request->error, ERROR_INVALID_REQUEST, path, "is blank");
+}
+
 static int
 line_of (struct executor *executor, struct request *request, uint32_t index, struct order_line *line)
 {
@@ -72,9 +99,8 @@ line_of (struct executor *executor, struct request *request, uint32_t index, str
             return no_memory (request);
         line->line_id = str_of (text);
     }
-    snprintf (path, sizeof path, "lines[%u].%s", index, fields[F_LINE_GIFT_CODE].present ? "gift_code" : "card");
-    if (fields[F_LINE_GIFT_CODE].present || fields[F_LINE_CARD].record != NULL)
-        return not_yet (request, path);
+    if (gift_of (executor, request, index, line) < 0)
+        return -1;
     if (line->qty_micro < 0) {
         if (refund == NULL)
             refund = order[F_ORDER_REFUND_OF].record;
@@ -131,38 +157,74 @@ claim_of (const struct wire_value *fields, struct claim *claim)
         claim->card = card_ref_of (fields[F_CLAIM_CARD].record);
 }
 
-/* The lists of the order: lines, claims, cards presented. */
+static void
+present (struct order_request *data, enum presence presence, uint32_t index, struct card_ref ref)
+{
+    data->presented[data->presented_count++] = (struct presented_card){ presence, index, ref, ref.card_id };
+}
+
+/* Every card that the request names, and the printed codes that it activates. */
+static int
+collect_cards (struct executor *executor, struct request *request, struct order_request *data)
+{
+    const struct wire_value *fields = request->record->fields;
+    const struct order *order = &data->order;
+    uint32_t shown = fields[F_ORDER_CARDS].list.count, printed = 0, capacity = shown + order->claim_count * 2;
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        capacity += order->lines[i].has_card;
+        printed += order->lines[i].gift_code.size > 0;
+    }
+    data->presented = arena_array_of (executor->requests, capacity + 1, struct presented_card);
+    data->printed = arena_array_of (executor->requests, printed + 1, struct printed_code);
+    if (data->presented == NULL || data->printed == NULL)
+        return no_memory (request);
+    for (uint32_t i = 0; i < shown; i++)
+        present (data, PRESENCE_SHOWN, i, card_ref_of (fields[F_ORDER_CARDS].list.records[i]));
+    for (uint32_t i = 0; i < order->claim_count; i++) {
+        if (order->claims[i].has_card)
+            present (data, PRESENCE_CLAIMED, i, order->claims[i].card);
+        if (order->claims[i].code.size > 0)
+            present (data, PRESENCE_CODE, i, (struct card_ref){ .code = order->claims[i].code });
+    }
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        if (order->lines[i].has_card)
+            present (data, PRESENCE_TOPPED_UP, i, order->lines[i].card);
+        if (order->lines[i].gift_code.size > 0)
+            data->printed[data->printed_count++] = (struct printed_code){ i, order->lines[i].gift_code, 0 };
+    }
+    for (uint32_t i = 0; i < data->presented_count; i++) {
+        struct card_ref *ref = &data->presented[i].ref;
+        if (ref->card_id == 0 && ref->code.size > 0)
+            ref->code = code_fold (ref->code, executor->requests);
+        if (ref->card_id == 0 && ref->code.size > 0 && ref->code.data == NULL)
+            return no_memory (request);
+    }
+    return 0;
+}
+
+/* The lists of the order: lines, claims, cards. */
 static int
 lists_of (struct executor *executor, struct request *request, struct order_request *data)
 {
     const struct wire_value *fields = request->record->fields;
     struct arena *arena = executor->requests;
     struct order *order = &data->order;
-    uint32_t claim_count = fields[F_ORDER_CLAIMS].list.count, card_count = fields[F_ORDER_CARDS].list.count;
-    struct claim *claims = arena_array_of (arena, claim_count, struct claim);
+    struct claim *claims = arena_array_of (arena, fields[F_ORDER_CLAIMS].list.count, struct claim);
 
     order->line_count = fields[F_ORDER_LINES].list.count;
     order->lines = arena_array_of (arena, order->line_count, struct order_line);
-    data->presented = arena_array_of (arena, claim_count + card_count, struct card_ref);
-    data->presented_ids = arena_array_of (arena, claim_count + card_count, int64_t);
-    if (claims == NULL || order->lines == NULL || data->presented == NULL || data->presented_ids == NULL)
+    if (claims == NULL || order->lines == NULL)
         return no_memory (request);
     for (uint32_t i = 0; i < order->line_count; i++)
         if (line_of (executor, request, i, &order->lines[i]) < 0)
             return -1;
-    for (uint32_t i = 0; i < card_count; i++)
-        data->presented[data->presented_count++] = card_ref_of (fields[F_ORDER_CARDS].list.records[i]);
-    data->required_count = card_count;
-    for (uint32_t i = 0; i < claim_count; i++) {
-        claim_of (fields[F_ORDER_CLAIMS].list.records[i]->fields, &claims[i]);
-        if (claims[i].has_card)
-            data->presented[data->presented_count++] = claims[i].card;
-    }
     order->claims = data->claims = claims;
-    order->claim_count = claim_count;
+    order->claim_count = fields[F_ORDER_CLAIMS].list.count;
+    for (uint32_t i = 0; i < order->claim_count; i++)
+        claim_of (fields[F_ORDER_CLAIMS].list.records[i]->fields, &claims[i]);
     order->draft_count = fields[F_ORDER_DRAFT_PROGRAM_IDS].list.count;
     order->draft_program_ids = fields[F_ORDER_DRAFT_PROGRAM_IDS].list.integers;
-    return check_line_ids (executor, request, order);
+    return collect_cards (executor, request, data) < 0 ? -1 : check_line_ids (executor, request, order);
 }
 
 /* Each original once. */
@@ -378,36 +440,73 @@ look_up_original (struct executor *executor, struct request *request, struct ori
     return request->method == METHOD_ORDER_CANCEL ? look_up_counted (executor, request, &record, original) : 0;
 }
 
-/* Codes of cards into ids; one that there is not stays 0. */
+/* One code to be looked up, and where its card's id goes. */
+struct code_wanted {
+    struct str code;
+    int64_t *card_id;
+};
+
+/* The codes of one bucket of the directory; one that there is not stays 0. */
+static int
+read_codes (struct executor *executor, struct request *request, const struct code_wanted *wanted, uint32_t count,
+            int16_t bucket)
+{
+    struct unit *unit = &executor->unit;
+    struct pg_params params = { .arena = unit->arena };
+    struct pg_array codes;
+    pg_array_begin (&codes, PG_TEXT);
+    for (uint32_t i = 0; i < count; i++)
+        if (bucket_of_text (wanted[i].code, unit->buckets) == bucket)
+            pg_array_bytes (&codes, wanted[i].code);
+    pg_param_int2 (&params, bucket);
+    pg_param_array (&params, &codes);
+    PGresult *result =
+        pg_run (unit->pg, STATEMENT_CODES_READ, &params, unit->deadline_us, &unit->failure, &request->error);
+    if (result == NULL)
+        return -1;
+    for (int row = 0; row < PQntuples (result); row++)
+        for (uint32_t i = 0; i < count; i++)
+            if (str_equal (wanted[i].code, pg_text (result, row, 0)))
+                *wanted[i].card_id = pg_int (result, row, 1);
+    PQclear (result);
+    return 0;
+}
+
+/* All codes that the request names, into ids: one statement for each bucket of the directory that they lie in. */
 static int
 look_up_codes (struct executor *executor, struct request *request, struct order_request *data)
 {
-    struct unit *unit = &executor->unit;
+    uint32_t count = 0;
+    struct code_wanted *wanted =
+        arena_array_of (executor->requests, data->presented_count + data->printed_count + 1, struct code_wanted);
+    if (wanted == NULL)
+        return no_memory (request);
     for (uint32_t i = 0; i < data->presented_count; i++) {
-        data->presented_ids[i] = data->presented[i].card_id;
-        if (data->presented[i].card_id != 0 || data->presented[i].code.size == 0)
-            continue;
-        struct str code = code_fold (data->presented[i].code, executor->requests);
-        struct pg_params params = { .arena = unit->arena };
-        struct pg_array codes;
-        if (code.data == NULL)
-            return no_memory (request);
-        pg_array_begin (&codes, PG_TEXT);
-        pg_array_bytes (&codes, code);
-        pg_param_int2 (&params, bucket_of_text (code, unit->buckets));
-        pg_param_array (&params, &codes);
-        PGresult *result =
-            pg_run (unit->pg, STATEMENT_CODES_READ, &params, unit->deadline_us, &unit->failure, &request->error);
-        if (result == NULL)
-            return -1;
-        if (PQntuples (result) > 0)
-            data->presented_ids[i] = pg_int (result, 0, 1);
-        PQclear (result);
+        struct presented_card *card = &data->presented[i];
+        card->card_id = card->ref.card_id;
+        if (card->card_id == 0 && card->ref.code.size > 0)
+            wanted[count++] = (struct code_wanted){ card->ref.code, &card->card_id };
     }
-    /* A claim's card is known to the evaluation by its id; one that there is not is refused there. */
-    for (uint32_t i = 0, at = data->required_count; i < data->order.claim_count; i++)
-        if (data->claims[i].has_card)
-            data->claims[i].card.card_id = data->presented_ids[at++];
+    for (uint32_t i = 0; i < data->printed_count; i++) {
+        data->printed[i].card_id = 0;
+        wanted[count++] = (struct code_wanted){ data->printed[i].code, &data->printed[i].card_id };
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int16_t bucket = bucket_of_text (wanted[i].code, executor->unit.buckets);
+        bool asked = false;
+        for (uint32_t j = 0; j < i && !asked; j++)
+            asked = bucket_of_text (wanted[j].code, executor->unit.buckets) == bucket;
+        if (!asked && read_codes (executor, request, wanted, count, bucket) < 0)
+            return -1;
+    }
+    /* A card of a claim or a line is known to the evaluation by its id; one that there is not is refused there. */
+    for (uint32_t i = 0; i < data->presented_count; i++) {
+        const struct presented_card *card = &data->presented[i];
+        if (card->presence == PRESENCE_CLAIMED)
+            data->claims[card->index].card.card_id = card->card_id;
+        else if (card->presence == PRESENCE_TOPPED_UP)
+            data->order.lines[card->index].card.card_id = card->card_id;
+    }
     return 0;
 }
 
@@ -456,7 +555,7 @@ order_want (struct executor *executor, struct request *request)
     if (data->order.has_partner && unit_want_member (unit, data->order.partner_id, spends) < 0)
         return -1;
     for (uint32_t i = 0; i < data->presented_count; i++)
-        if (data->presented_ids[i] != 0 && unit_want_card (unit, data->presented_ids[i]) < 0)
+        if (data->presented[i].card_id != 0 && unit_want_card (unit, data->presented[i].card_id) < 0)
             return -1;
     for (uint32_t i = 0; i < data->original_count; i++) {
         const struct original_place *original = &data->originals[i];

@@ -21,6 +21,28 @@ struct original_place {
     const int64_t *cards; /* that it earned on or spent from */
 };
 
+/* A card that a request names, by id or code, and how. */
+enum presence {
+    PRESENCE_SHOWN,     /* in `cards` */
+    PRESENCE_CLAIMED,   /* by a claim's `card` */
+    PRESENCE_CODE,      /* by a claim's `code`, which may be a rule's as well */
+    PRESENCE_TOPPED_UP, /* by a line's `card` */
+};
+
+struct presented_card {
+    enum presence presence;
+    uint32_t index;      /* in its list of the request */
+    struct card_ref ref; /* the code folded */
+    int64_t card_id;     /* 0: there is no such card */
+};
+
+/* A printed code that a line is to activate, and whose it is already. */
+struct printed_code {
+    uint32_t line;
+    struct str code; /* folded */
+    int64_t card_id; /* 0: nobody's */
+};
+
 struct order_request {
     struct order order;     /* the request's facts; state is filled in at execution, in a copy */
     enum record_kind kind;
@@ -28,9 +50,9 @@ struct order_request {
     struct wire_time date, at;
     enum shortfall shortfall;
     struct claim *claims;   /* order.claims, whose cards are looked up */
-    uint32_t presented_count, required_count;
-    struct card_ref *presented; /* `cards` (the first required_count), and the cards that claims name, in their order */
-    int64_t *presented_ids;     /* 0: there is no such card */
+    uint32_t presented_count, printed_count;
+    struct presented_card *presented;
+    struct printed_code *printed;
     uint32_t original_count;
     struct original_place *originals;
     bool found_key;         /* cancel: the order was there before the locks */

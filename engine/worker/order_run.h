@@ -28,6 +28,18 @@ struct card_effect *run_effect (struct order_run *run, const struct unit_card *c
 int run_refund_points (struct order_run *run);
 /* Earns and redeems what the evaluation says, making cards that are missing. */
 int run_evaluated_points (struct order_run *run);
+/* A new card of the order's member or, `for_partner` false, of whoever shows its code: `code`, or one that is made up when it is
+ * empty. NULL: the request failed. */
+struct unit_card *run_new_card (struct order_run *run, int64_t program_id, bool for_partner, struct str code);
+/* Makes the cards that the evaluation says. */
+int run_made_cards (struct order_run *run);
+/* Printed codes: refused when they are another card's already; taken for ever, as the last thing that may fail. */
+int run_check_printed (struct order_run *run);
+int run_claim_printed (struct order_run *run);
+/* Points of a card that ran out, whether that was booked or not. */
+int run_expired_points (struct order_run *run, struct unit_card *card, int64_t *expired);
+/* Adds a lot of the program's for points that the order earned on a card. */
+int run_earn (struct order_run *run, struct unit_card *card, int64_t points);
 /* Balances after all, in the effects; the member's primary card is among them. */
 int run_balances (struct order_run *run);
 /* Takes back and gives back all of an order's points (order.cancel). */

@@ -364,7 +364,6 @@ def test_a_blocked_card_neither_earns_nor_spends(shop):
         ("at", {"at": "2030-01-01T00:00:00Z"}),
         ("draft_program_ids", {"draft_program_ids": [1]}),
         ("lines[0].gift_code", {"lines": [line(gift_code="G")]}),
-        ("lines[0].card", {"lines": [line(card=1)]}),
         ("lines[1].qty", {"lines": [line(), line(2, 0)]}),
         ("lines[0].refund_of", {"lines": [line(refund_of="X")]}),
         ("refund_of", {"order_id": "OWN-TAIL", "lines": [line(qty=-1)], "refund_of": "OWN-TAIL"}),
