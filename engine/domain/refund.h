@@ -11,7 +11,7 @@
 struct original_line {
     struct str line_id;
     int64_t product_id, qty_micro, price_unit_micro; /* qty > 0; lines that were returns are left out */
-    int64_t net_minor, net_untaxed_minor, net_tax_minor, list_minor; /* net before payments; list = before discounts */
+    int64_t net_minor, net_untaxed_minor, net_tax_minor, list_minor; /* net before payments; list: before all discounts */
     uint32_t tax_count;
     const struct tax_amount *taxes;                                  /* net of discounts */
     int64_t refunded_qty_micro, refunded_net_minor, refunded_untaxed_minor;

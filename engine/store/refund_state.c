@@ -1,5 +1,6 @@
 /* refund_state.c - see refund_state.h. */
 #include "store/refund_state.h"
+#include "domain/list_price.h"
 
 static int
 out_of_memory (struct error *err)
@@ -14,9 +15,23 @@ contradiction (const struct original *original, struct error *err)
                       (int)original->order_id.size, original->order_id.data);
 }
 
+/* What a line cost before any discount. Where its price without the discount by hand is more than a line may cost, it counts
+ * as what it was sold for. */
+static int
+list_minor (const struct order_record *record, uint32_t line, unsigned digits, struct arena *arena, int64_t *list,
+            struct error *err)
+{
+    *list = record->evaluation.lines[line].total_minor;
+    if (record->order.lines[line].discount_micro == 0 ||
+        list_price (&record->order.lines[line], digits, arena, list, err) == 0)
+        return 0;
+    return err->code == ERROR_INVALID_REQUEST ? 0 : -1;
+}
+
 /* The lines that were sold; returns in the same order are not for returning. */
 static int
-lines_make (const struct order_record *record, struct arena *arena, struct original *original, struct error *err)
+lines_make (const struct order_record *record, unsigned digits, struct arena *arena, struct original *original,
+            struct error *err)
 {
     const struct order *order = &record->order;
     original->lines = arena_array_of (arena, order->line_count, struct original_line);
@@ -28,8 +43,11 @@ lines_make (const struct order_record *record, struct arena *arena, struct origi
         if (line->qty_micro <= 0)
             continue;
         int64_t *refunded_taxes = arena_array_of (arena, result->tax_count, int64_t);
+        int64_t list;
         if (refunded_taxes == NULL)
             return out_of_memory (err);
+        if (list_minor (record, i, digits, arena, &list, err) != 0)
+            return -1;
         original->lines[original->line_count++] =
             (struct original_line){ .line_id = line->line_id,
                                     .product_id = line->product_id,
@@ -38,7 +56,7 @@ lines_make (const struct order_record *record, struct arena *arena, struct origi
                                     .net_minor = result->net_minor,
                                     .net_untaxed_minor = result->net_untaxed_minor,
                                     .net_tax_minor = result->net_tax_minor,
-                                    .list_minor = result->total_minor,
+                                    .list_minor = list,
                                     .tax_count = result->tax_count,
                                     .taxes = result->taxes,
                                     .refunded_taxes_minor = refunded_taxes };
@@ -120,13 +138,14 @@ points_add (struct original *original, const struct record_points *taken, struct
 
 int
 refund_original_from_records (const struct order_record *order, const struct order_record *const *refunds,
-                              uint32_t refund_count, struct arena *arena, struct original *original, struct error *err)
+                              uint32_t refund_count, unsigned digits, struct arena *arena, struct original *original,
+                              struct error *err)
 {
     *original = (struct original){ .order_id = order->order.order_id,
                                    .order_ref = order->order_ref,
                                    .has_partner = order->order.has_partner,
                                    .partner_id = order->order.partner_id };
-    if (lines_make (order, arena, original, err) != 0 || points_make (order, arena, original, err) != 0)
+    if (lines_make (order, digits, arena, original, err) != 0 || points_make (order, arena, original, err) != 0)
         return -1;
     for (uint32_t i = 0; i < refund_count; i++) {
         const struct record_refund *refund = &refunds[i]->refund;

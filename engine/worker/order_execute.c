@@ -121,7 +121,8 @@ read_original (struct order_run *run, const struct original_place *place)
         return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int)place->order_id.size,
                              place->order_id.data);
     if (read_refunds (run, place->place, &refunds, &refund_count) < 0 ||
-        refund_original_from_records (record, refunds, refund_count, run->arena, original, &run->request->error) < 0)
+        refund_original_from_records (record, refunds, refund_count, run->executor->engine->currency_digits, run->arena,
+                                      original, &run->request->error) < 0)
         return -1;
     original->cancelled = stored.cancelled;
     run->original_places[run->original_count++] = place->place;

@@ -13,6 +13,8 @@ from pg_proxy import PgProxy, has_committed, has_locks, is_begun, is_half_writte
 from world import report
 
 AFFINITY = 7  # the same worker, as long as it lives
+# Members whom no load of other tests gives points, so that what they claim is refused.
+POOR, POOR_TOO = 54007, 54008
 
 
 class Call:
@@ -124,16 +126,16 @@ def test_what_was_given_to_another_worker_is_not_done_by_the_first(world):
         busy = Call(world, earn("woken-1", 6), timeout=60)
         assert held.wait(10)
         name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
-        refused = Call(world, earn("woken-2", 7, points="100"), timeout=60)
+        refused = Call(world, earn("woken-2", POOR, points="100"), timeout=60)
         wait_until(lambda: in_hand(world, name) == 2, 10, "both requests to reach the worker")
         world.engine.pause(name)
-        assert refused.answer()["code"] == "claim_refused", "member 7 has no points"
+        assert refused.answer()["code"] == "claim_refused", "the member has no points"
         busy.result()
-        Call(world, earn("woken-3", 7)).result()
-        Call(world, adjust("woken-4", 7, 100000)).result()
+        Call(world, earn("woken-3", POOR)).result()
+        Call(world, adjust("woken-4", POOR, 100000)).result()
         proxy.release()
         wake(world, name)
-    Call(world, earn("woken-5", 7)).result()
+    Call(world, earn("woken-5", POOR)).result()
     world.judge()
 
 
@@ -142,16 +144,16 @@ def test_what_reaches_the_database_late_is_not_committed(world):
     with PgProxy(world.engine) as proxy:
         ready(world)
         held = proxy.once(is_begun, lambda link: (link.flowing.clear(), os.kill(link.pid, signal.SIGSTOP)))
-        refused = Call(world, earn("late-1", 8, points="100"), timeout=60)
+        refused = Call(world, earn("late-1", POOR_TOO, points="100"), timeout=60)
         assert held.wait(10)
         name = next(name for name, pid in workers(world).items() if pid == proxy.acted_on)
-        assert refused.answer()["code"] == "claim_refused", "member 8 has no points"
-        Call(world, earn("late-2", 8)).result()
-        Call(world, adjust("late-3", 8, 100000)).result()
-        Call(world, earn("late-4", 8)).result()  # the member's last order, as of which the first would be priced now
+        assert refused.answer()["code"] == "claim_refused", "the member has no points"
+        Call(world, earn("late-2", POOR_TOO)).result()
+        Call(world, adjust("late-3", POOR_TOO, 100000)).result()
+        Call(world, earn("late-4", POOR_TOO)).result()  # the member's last order, as of which the first would be priced now
         proxy.release()
         wake(world, name)
-    Call(world, earn("late-5", 8)).result()
+    Call(world, earn("late-5", POOR_TOO)).result()
     world.judge()
 
 

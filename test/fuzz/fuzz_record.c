@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (!decode (&given, arena, &record))
         goto end;
     const struct order_record *refunds[] = { &record };
-    refund_original_from_records (&record, refunds, 1, arena, &original, &err);
+    refund_original_from_records (&record, refunds, 1, 2, arena, &original, &err);
     fail_unless (order_record_encode (&record, &first, &err) == 0);
     if (!decode (&first, arena, &record)) /* the arena may be used up by now */
         goto end;

@@ -102,6 +102,7 @@ class Engine:
             self.arguments += ["--listen", "tcp://127.0.0.1:*"]
         self.arguments += options
         self.buckets = buckets
+        self.workers = workers
         self.process = None
         self.output = []
         self._clients = []
@@ -126,7 +127,7 @@ class Engine:
     # Starting and stopping
 
     def start(self):
-        """Starts it and waits until it serves."""
+        """Starts it and waits until it serves, with all of its workers (`ready` needs one of them to answer)."""
         self.output = []
         ready = threading.Event()
         with open(self.log, "a") as errors:
@@ -145,7 +146,14 @@ class Engine:
         assert ready.wait(START_S), "the engine was not ready in time:\n" + self.logs()
         assert any(line.startswith("ready ") for line in self.output), "the engine did not start:\n" + self.logs()
         self._pids.update(self.processes().values())
+        self._wait_for_workers()
         return self
+
+    def _wait_for_workers(self):
+        from loyalty_client import Client
+
+        with Client(self.endpoint) as client:
+            wait_until(lambda: len(client.call("admin.stats")["workers"]) >= self.workers, START_S, "all workers to say hello")
 
     def stop(self, timeout=90):
         """Stops it as Ctrl-C would, and checks that nothing complained or was left."""

@@ -396,7 +396,6 @@ def test_more_than_was_bought_is_refused_by_line_and_uncovered_by_product(shop):
     assert (reply["amount_total"], moved(reply)) == ("-20.00", ("-10.00", "0.00", "0.00", "0.00"))
 
 
-@pytest.mark.xfail(strict=True, reason="finding 2")
 def test_an_order_for_nothing_is_refunded_by_list_prices(shop):
     """Both lines are given away by hand; list prices are 1.00 and 9.00, so of 10 points (by units) the second takes 9."""
     shop.put([loyalty(11, rule=dict(UNIT, reward_point_amount="5"))])

@@ -71,7 +71,7 @@ Test (refund_state, the_original_as_it_was_sold)
     sample_order (&record, 4, arena);
     record.order.lines[1].qty_micro = -MICRO; /* a return in the same order is not for returning */
     const struct order_record *read = stored (&record);
-    cr_assert_eq (refund_original_from_records (read, NULL, 0, arena, &original, &err), 0);
+    cr_assert_eq (refund_original_from_records (read, NULL, 0, 2, arena, &original, &err), 0);
     cr_assert (str_equal (original.order_id, str_of (SAMPLE_ID)));
     cr_assert_eq (original.order_ref, 1234567);
     cr_assert (original.has_partner);
@@ -98,6 +98,34 @@ Test (refund_state, the_original_as_it_was_sold)
     cr_assert_eq (original.points[0].taken_back, 0);
 }
 
+Test (refund_state, rule_33_list_prices_are_before_the_discount_by_hand)
+{
+    struct order_record record;
+    struct original original;
+    static const struct tax tax = { .id = 1, .type = TAX_PERCENT, .amount_micro = 20 * MICRO };
+    sample_order (&record, 2, arena);
+    record.order.lines[1].price_unit_micro = 9 * MICRO;
+    record.order.lines[1].qty_micro = 2 * MICRO;
+    record.order.lines[1].discount_micro = 100 * MICRO;
+    record.order.lines[1].tax_count = 1;
+    record.order.lines[1].taxes = &tax;
+    cr_assert_eq (refund_original_from_records (stored (&record), NULL, 0, 2, arena, &original, &err), 0);
+    cr_assert_eq (original.lines[0].list_minor, record.evaluation.lines[0].total_minor);
+    cr_assert_eq (original.lines[1].list_minor, 2160);
+}
+
+Test (refund_state, rule_33_a_list_price_out_of_range_counts_as_sold)
+{
+    struct order_record record;
+    struct original original;
+    sample_order (&record, 1, arena);
+    record.order.lines[0].price_unit_micro = INT64_MAX;
+    record.order.lines[0].qty_micro = INT64_MAX;
+    record.order.lines[0].discount_micro = 100 * MICRO;
+    cr_assert_eq (refund_original_from_records (stored (&record), NULL, 0, 2, arena, &original, &err), 0);
+    cr_assert_eq (original.lines[0].list_minor, record.evaluation.lines[0].total_minor);
+}
+
 Test (refund_state, what_refunds_took_adds_up)
 {
     struct order_record record;
@@ -106,7 +134,7 @@ Test (refund_state, what_refunds_took_adds_up)
     const struct order_record *refunds[] = { stored (refund (SAMPLE_ID, "2", 1, 300, 52, 10)),
                                              stored (refund (SAMPLE_ID, "2", 1, 301, 53, 11)),
                                              stored (refund ("another", "2", 1, 999, 99, 99)) };
-    cr_assert_eq (refund_original_from_records (stored (&record), refunds, 3, arena, &original, &err), 0, "%s",
+    cr_assert_eq (refund_original_from_records (stored (&record), refunds, 3, 2, arena, &original, &err), 0, "%s",
                   err.message);
     cr_assert_eq (original.lines[2].refunded_qty_micro, 2 * MICRO);
     cr_assert_eq (original.lines[2].refunded_net_minor, 601);
@@ -124,7 +152,7 @@ expect_contradiction (struct order_record *of)
     sample_order (&record, 4, arena);
     const struct order_record *refunds[] = { of };
     err.code = ERROR_NONE;
-    cr_assert_eq (refund_original_from_records (&record, refunds, 1, arena, &original, &err), -1);
+    cr_assert_eq (refund_original_from_records (&record, refunds, 1, 2, arena, &original, &err), -1);
     cr_assert_eq (err.code, ERROR_INTERNAL);
 }
 
@@ -150,7 +178,7 @@ Test (refund_state, too_little_memory_is_an_error)
     sample_order (&record, 4, arena);
     for (size_t limit = 0; limit < 2048; limit += 16) {
         struct arena *small = arena_new (limit);
-        refused += refund_original_from_records (&record, NULL, 0, small, &original, &err) != 0;
+        refused += refund_original_from_records (&record, NULL, 0, 2, small, &original, &err) != 0;
         arena_destroy (&small);
     }
     cr_assert (refused > 10 && refused < 128, "%u", refused);
@@ -174,7 +202,7 @@ return_in_parts (struct random *random)
     for (bool left = true; left && refund_count < 64;) {
         struct order_record *record = arena_new_of (arena, struct order_record);
         struct refund_plan plan;
-        int rc = refund_original_from_records (sold, refunds, refund_count, arena, &original, &err);
+        int rc = refund_original_from_records (sold, refunds, refund_count, 2, arena, &original, &err);
         cr_assert_eq (rc, 0, "%s", err.message);
         sample_order (record, 1, arena);
         record->order.lines = arena_array_of (arena, LINES, struct order_line);

@@ -150,10 +150,6 @@ class Sale:
         self.returned = [0] * len(self.lines)
         self.taken, self.given = {}, {}  # by program, so far
 
-    def finding_2(self):
-        """List prices of lines with a discount given by hand."""
-        return sum(self.nets) == 0 and any(line.by_hand for line in self.lines)
-
     def refunded(self):
         """What was refunded so far, of `weights`."""
         parts = zip(self.weights, self.returned, self.lines)
