@@ -25,7 +25,7 @@ enum {
     BROKERS_MAX = 32,
     REPLY_KEPT_BYTES = 64 * 1024,
     RETRY_AFTER_MS = 100,
-    GATHER_MEAN_16 = 24
+    GATHER_MEAN_16 = 12 * 16 /* batches of twelve */
 };
 
 struct job {
@@ -193,8 +193,8 @@ feed (struct service *service, struct lane *lane, struct job_queue *queue)
 }
 
 /* How long an idle batch lane still waits for more, in microseconds. A batch has a price of its own, whatever its size (some sixteen
- * statements and a commit): at half load batches of two would cost twice what batches of ten do. A lone client, whose batches
- * are of one request, is never made to wait. */
+ * statements and a commit), which matters where there is more to do than time. Batches that stay small by themselves tell that there
+ * is time: then nobody is made to wait. */
 static int64_t
 gather_us (const struct service *service, int64_t now_us)
 {
