@@ -614,3 +614,46 @@ ledger_expire (struct card *card, int64_t instant, const struct lot_source *sour
     assert (ledger_check (card) == NULL);
     return 0;
 }
+
+/* ---------------------------------------------------------------- from card to card */
+
+int
+ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant, const struct lot_source *source,
+             struct arena *arena, struct error *err)
+{
+    struct consumption what = { .points = points, .instant = instant };
+    int64_t available, after;
+    uint32_t lot_count;
+    assert (points > 0 && from != to);
+    if (consumption_prepare (from, &what, source, &available, &lot_count, err) != 0)
+        return -1;
+    if (available < points)
+        return insufficient (from, points, available, err);
+    if (__builtin_add_overflow (to->points, points, &after))
+        return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
+                            to->card_id);
+    struct lot_use *lists = arena_array_of (arena, (size_t)lot_count * 3, struct lot_use);
+    if (lists == NULL || lot_count > (uint32_t)(LOT_NO_MAX - to->lot_count) ||
+        lots_reserve (to, lot_count, arena) != 0 || journal_reserve (from, 1, arena) != 0 ||
+        journal_reserve (to, 2, arena) != 0)
+        return out_of_memory (err);
+
+    struct lot_use *closed = lists, *opened = lists + lot_count, *paid = lists + 2 * (size_t)lot_count;
+    uint32_t count = consumption_apply (from, &what, points, closed);
+    for (uint32_t i = 0; i < count; i++) {
+        struct lot *lot = lot_by_no (from, closed[i].lot_no);
+        if (lot->remaining == 0)
+            lot->state = LOT_CLOSED;
+        opened[i] = (struct lot_use){ lot_open (to, (struct lot){ .gained = lot->gained,
+                                                                  .usable_from = lot->usable_from,
+                                                                  .expires = lot->expires,
+                                                                  .initial = closed[i].points,
+                                                                  .origin_ref = lot->origin_ref }),
+                                      closed[i].points };
+    }
+    journal_add (from, JOURNAL_TRANSFER, -points, instant, closed, count);
+    journal_add (to, JOURNAL_TRANSFER, points, instant, opened, count);
+    give_back_pay_debt (to, opened, count, instant, paid);
+    assert (ledger_check (from) == NULL && ledger_check (to) == NULL);
+    return 0;
+}

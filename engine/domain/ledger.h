@@ -122,6 +122,12 @@ int ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t us
 int ledger_expire (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena, int64_t *expired,
                    struct error *err);
 
+/* Moves `points` > 0 that are usable at `instant` to another card, FEFO, leaving what is held: each lot that is emptied is
+ * closed, and one opened on `to` with the same dates and origin; a TRANSFER row on each card. Debt of `to` is then paid from what
+ * came. insufficient_points when there are too few; a card that would hold more than 64 bits of points is invalid_request. */
+int ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant, const struct lot_source *source,
+                 struct arena *arena, struct error *err);
+
 /* NULL when the invariants hold, else what is wrong. With lots still in the store only what is in memory is checked. */
 const char *ledger_check (const struct card *card);
 

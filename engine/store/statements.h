@@ -66,6 +66,7 @@
        "SELECT c.* FROM unnest($2::text[]) AS t(code) CROSS JOIN LATERAL ("                                    \
        "SELECT r.code, r.card_id FROM card_codes r WHERE r.bucket = $1::int2 AND r.code = t.code LIMIT 1) c")  \
     X (CARD_OF_ODOO, "SELECT card_id FROM loyalty_cards WHERE bucket = $1::int2 AND odoo_card_id = $2::int8")  \
+    X (CARD_REASON, "SELECT state_reason FROM loyalty_cards WHERE bucket = $1::int2 AND card_id = $2::int8")   \
     /* -------- locks, and what is read under them */                                                          \
     X (MEMBERS_INSERT,                                                                                         \
        "INSERT INTO members (bucket, partner_id) SELECT $1::int2, t.id FROM unnest($2::int8[]) AS t(id) ON CONFLICT DO NOTHING") \
@@ -138,6 +139,11 @@
        "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[], $9::timestamptz[]) "\
        "AS t(id, points, held, debt, lot_count, journal_count, pending_until, first_expiry) "                  \
        "CROSS JOIN LATERAL (SELECT ctid FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) r) s WHERE c.ctid = s.place")\
+    X (CARDS_STATE,                                                                                            \
+       "UPDATE loyalty_cards c SET state = s.state, state_reason = s.reason, version = c.version + 1 FROM (SELECT t.*, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int2[], $4::text[]) AS t(id, state, reason) "                              \
+       "CROSS JOIN LATERAL (SELECT ctid FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) r) s "\
+       "WHERE c.ctid = s.place")                                                                               \
     X (LOTS_INSERT,                                                                                            \
        "INSERT INTO point_moves (bucket, card_id, lot_no, state, gained, usable_from, expires, initial, remaining, origin_ref) " \
        "SELECT $1::int2, t.* FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::timestamptz[], $6::timestamptz[], " \

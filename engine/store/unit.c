@@ -155,6 +155,14 @@ unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_ref, 
     return 0;
 }
 
+void
+unit_card_block (struct unit_card *card, bool blocked, struct str reason)
+{
+    card->card.blocked = blocked;
+    card->state_changed = true;
+    card->state_reason = reason;
+}
+
 /* ---- savepoints */
 
 void

@@ -32,6 +32,8 @@ struct unit_card {
     struct card card;
     int16_t bucket;
     bool found, single;
+    bool state_changed;   /* blocked or not any more: written with its reason */
+    struct str state_reason;
     bool dropped;         /* made by a request that failed: as if it were not there */
     int64_t odoo_card_id; /* new cards: 0 none */
     uint32_t lots_read;
@@ -56,7 +58,7 @@ struct unit_refund {
 };
 
 /* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6 };
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8 };
 
 struct unit_event {
     int16_t bucket;
@@ -142,6 +144,8 @@ struct unit_card *unit_card_of_partner (struct unit *unit, int64_t partner_id, c
 /* A new card, which unit_send_writes inserts. Pointers to cards move. NULL: out of memory. */
 struct unit_card *unit_card_add (struct unit *unit, int64_t card_id, int64_t program_id, bool has_partner, int64_t partner_id,
                                  struct str code, bool single);
+/* Blocks a card or lets it be used again; `reason` is borrowed until the writes are sent. */
+void unit_card_block (struct unit_card *card, bool blocked, struct str reason);
 /* Names the origin of the journal rows that were added to the card since the last call. */
 int unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_ref, struct str text);
 

@@ -146,6 +146,24 @@ send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
 }
 
 static int
+send_card_states (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT2, PG_TEXT };
+    struct rows rows;
+    rows_begin (&rows, 3, TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct unit_card *entry = &unit->cards[i];
+        if (entry->bucket != bucket || !entry->state_changed || entry->dropped)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], entry->card.card_id);
+        pg_array_int (&rows.columns[1], entry->card.blocked ? 2 : 1);
+        pg_array_bytes (&rows.columns[2], entry->state_reason);
+    }
+    return rows_send (unit, STATEMENT_CARDS_STATE, bucket, false, false, &rows, sent);
+}
+
+static int
 send_lots (struct unit *unit, int bucket, unsigned *sent)
 {
     static const enum pg_type NEW_TYPES[] = { PG_INT8,        PG_INT4, PG_INT2, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ,
@@ -318,7 +336,7 @@ int
 unit_send_writes (struct unit *unit, unsigned *count)
 {
     static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
-        send_new_codes, send_members, send_new_cards, send_changed_cards, send_lots,
+        send_new_codes, send_members, send_new_cards, send_changed_cards, send_card_states, send_lots,
         send_history,   send_orders,  send_cancels,   send_refunds,       send_events,
     };
     *count = 0;

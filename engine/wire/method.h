@@ -43,7 +43,10 @@ enum method_target {
     X (LOAD_PUT, "load.put", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, LOAD_PUT, "stage a part of it")                   \
     X (LOAD_COMMIT, "load.commit", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, LOAD_COMMIT, "switch it over, whole or not at all") \
     X (ADMIN_HEALTH, "admin.health", ROLES_ANY, SCOPE_NONE, TARGET_READ, EMPTY, "a worker's and its database's state") \
-    X (ADMIN_STATS, "admin.stats", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "the broker's figures, and each worker's")
+    X (ADMIN_STATS, "admin.stats", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "the broker's figures, and each worker's") \
+    X (CARD_BLOCK, "card.block", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_STATE, "a card that neither earns nor spends") \
+    X (CARD_UNBLOCK, "card.unblock", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_STATE, "does both again")           \
+    X (CARD_TRANSFER, "card.transfer", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_TRANSFER, "points from card to card; they keep their dates")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

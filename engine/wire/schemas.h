@@ -152,6 +152,19 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (CARD_ADJUST, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history") \
     X (CARD_ADJUST, EXPIRES, "expires", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "when added points expire; as the program says when absent")
 
+#define CARD_STATE_FIELDS(X)                                                                                           \
+    X (CARD_STATE, CARD_ID, "card_id", WIRE_INT, 0, 1, WIRE_INT_MAX, 0, NULL, NULL, "by id")                           \
+    X (CARD_STATE, CODE, "code", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "by code")                           \
+    X (CARD_STATE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "by member") \
+    X (CARD_STATE, PROGRAM_ID, "program_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and program") \
+    X (CARD_STATE, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands with the card")
+
+#define CARD_TRANSFER_FIELDS(X)                                                                                        \
+    X (CARD_TRANSFER, FROM, "from", WIRE_RECORD, WIRE_REQUIRED | WIRE_SHORT, 0, 0, 0, &SCHEMA_CARD_REF, NULL, "the card that gives") \
+    X (CARD_TRANSFER, TO, "to", WIRE_RECORD, WIRE_REQUIRED | WIRE_SHORT, 0, 0, 0, &SCHEMA_CARD_REF, NULL, "the card that gets") \
+    X (CARD_TRANSFER, POINTS, "points", WIRE_POINTS, 0, 1, POINTS_MAX, 0, NULL, NULL, "how many; all that are usable when absent") \
+    X (CARD_TRANSFER, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history of both")
+
 #define EXPIRY_FIELDS(X)                                                                                               \
     X (EXPIRY, POLICY, "policy", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_EXPIRY, "how points expire")           \
     X (EXPIRY, COUNT, "count", WIRE_INT, 0, 1, 36500, 0, NULL, NULL, "days, months or years")                          \
@@ -360,7 +373,9 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (LOAD_BEGIN, "load_begin")            \
     X (LOAD_PUT, "load_put")                \
     X (LOAD_COMMIT, "load_commit")          \
-    X (EMPTY, "empty")
+    X (EMPTY, "empty")                      \
+    X (CARD_STATE, "card_state")            \
+    X (CARD_TRANSFER, "card_transfer")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

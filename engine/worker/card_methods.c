@@ -1,16 +1,10 @@
 /* card_methods.c - see card_methods.h. */
 #include "worker/card_methods.h"
 #include "wire/msgpack.h"
-#include "worker/card_select.h"
 #include "worker/render.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-struct card_request {
-    struct card_selector selector;
-    struct str code; /* card.create: folded */
-};
 
 static int
 no_memory (struct request *request)
@@ -27,7 +21,7 @@ time_of (const struct executor *executor, struct wire_time time)
     return instant_from_local (&executor->cache.catalog->zone, (int32_t)day, time.us - day * US_PER_DAY);
 }
 
-static struct card_request *
+struct card_request *
 card_request_new (struct executor *executor, struct request *request)
 {
     struct card_request *data = arena_new_of (executor->requests, struct card_request);
@@ -53,11 +47,8 @@ card_want (struct executor *executor, struct request *request)
 
 /* ---- answers */
 
-/* Ten fields about a card, in the caller's map. */
-enum { CARD_FIELDS = 10 };
-
-static int
-render_card (struct executor *executor, struct request *request, struct unit_card *entry, int64_t instant)
+int
+card_render (struct executor *executor, struct request *request, struct unit_card *entry, int64_t instant)
 {
     struct buf *out = &request->reply;
     struct card *card = &entry->card;
@@ -101,6 +92,15 @@ render_lots (struct buf *out, const struct card *card, int64_t instant)
         render_time (out, "usable_from", lot->usable_from);
         render_time (out, "expires", lot->expires);
     }
+}
+
+int
+card_check_open (struct request *request, const struct unit_card *card)
+{
+    if (!card->card.blocked)
+        return 0;
+    request_fail (request, ERROR_CARD_BLOCKED, "card %lld is blocked", (long long)card->card.card_id);
+    return error_detail (&request->error, "card_id", "%lld", (long long)card->card.card_id);
 }
 
 /* ---- card.create */
@@ -234,7 +234,7 @@ create (struct executor *executor, struct request *request, const struct program
         return no_memory (request);
     render_ok (&request->reply, CARD_FIELDS + 1);
     render_bool (&request->reply, "replayed", false);
-    return render_card (executor, request, card, unit->recorded_at);
+    return card_render (executor, request, card, unit->recorded_at);
 }
 
 int
@@ -298,7 +298,7 @@ adjust (struct executor *executor, struct request *request, struct unit_card *ca
         return no_memory (request);
     render_ok (&request->reply, CARD_FIELDS + 1);
     render_bool (&request->reply, "replayed", false);
-    return render_card (executor, request, card, unit->recorded_at);
+    return card_render (executor, request, card, unit->recorded_at);
 }
 
 int
@@ -309,10 +309,8 @@ card_adjust_execute (struct executor *executor, struct request *request)
     struct unit_card *card = card_selected (executor, request, &data->selector);
     if (card == NULL)
         return -1;
-    if (card->card.blocked) {
-        request_fail (request, ERROR_CARD_BLOCKED, "card %lld is blocked", (long long)card->card.card_id);
-        return error_detail (&request->error, "card_id", "%lld", (long long)card->card.card_id);
-    }
+    if (card_check_open (request, card) < 0)
+        return -1;
     unit_save (&executor->unit, &savepoint);
     if (unit_save_card (&executor->unit, &savepoint, card->card.card_id) < 0)
         return no_memory (request);
@@ -361,9 +359,26 @@ get_all_of_member (struct executor *executor, struct request *request, int64_t p
     wire_write_array (&request->reply, count);
     while ((card = unit_card_of_partner (&executor->unit, partner_id, card)) != NULL) {
         wire_write_map (&request->reply, CARD_FIELDS);
-        if (render_card (executor, request, card, instant) < 0)
+        if (card_render (executor, request, card, instant) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* Why it is blocked. */
+static int
+render_reason (struct executor *executor, struct request *request, const struct unit_card *card)
+{
+    struct unit *unit = &executor->unit;
+    struct pg_params params = { .arena = unit->arena };
+    pg_param_int2 (&params, card->bucket);
+    pg_param_int8 (&params, card->card.card_id);
+    PGresult *result =
+        pg_run (unit->pg, STATEMENT_CARD_REASON, &params, unit->deadline_us, &unit->failure, &request->error);
+    if (result == NULL)
+        return -1;
+    render_text (&request->reply, "blocked_reason", PQntuples (result) > 0 ? pg_text (result, 0, 0) : STR (""));
+    PQclear (result);
     return 0;
 }
 
@@ -383,8 +398,9 @@ card_get_execute (struct executor *executor, struct request *request)
     struct unit_card *card = card_selected (executor, request, &data->selector);
     if (card == NULL)
         return -1;
-    render_ok (&request->reply, CARD_FIELDS + 1);
-    if (render_card (executor, request, card, instant) < 0)
+    render_ok (&request->reply, CARD_FIELDS + 1 + card->card.blocked);
+    if (card_render (executor, request, card, instant) < 0 ||
+        (card->card.blocked && render_reason (executor, request, card) < 0))
         return -1;
     render_lots (&request->reply, &card->card, instant);
     return 0;

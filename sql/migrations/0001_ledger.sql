@@ -233,6 +233,7 @@ CREATE TABLE loyalty_cards (
     code          text NOT NULL,
     single        boolean NOT NULL, -- of a program that gives a member one card (loyalty, wallet)
     state         smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2)), -- active, blocked
+    state_reason  text NOT NULL DEFAULT '', -- why it was blocked, or unblocked
     points        bigint NOT NULL DEFAULT 0 CHECK (points >= 0),
     held          bigint NOT NULL DEFAULT 0 CHECK (held >= 0 AND held <= points),
     debt          bigint NOT NULL DEFAULT 0 CHECK (debt >= 0),

@@ -58,6 +58,10 @@ SENT = [
     ("reference_put", (), {"stores": [{"store_id": 1}]}, "reference.put", {"stores": [{"store_id": 1}]}),
     ("admin_health", (), {}, "admin.health", {}),
     ("admin_stats", (), {}, "admin.stats", {}),
+    ("card_block", ("lost",), {"card_id": 3}, "card.block", {"card_id": 3, "reason": "lost"}),
+    ("card_unblock", ("found",), {"code": "X"}, "card.unblock", {"code": "X", "reason": "found"}),
+    ("card_transfer", (1, "X", "new card"), {}, "card.transfer", {"from": 1, "to": "X", "reason": "new card"}),
+    ("card_transfer", (1, 2, "gift"), {"points": 5}, "card.transfer", {"from": 1, "to": 2, "reason": "gift", "points": 5}),
 ]
 
 

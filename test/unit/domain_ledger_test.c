@@ -670,3 +670,39 @@ Test (ledger, journal_kinds_have_names)
     cr_assert_str_eq (JOURNAL_NAMES[JOURNAL_GIVE_BACK], "give_back");
     cr_assert_str_eq (JOURNAL_NAMES[JOURNAL_TRANSFER], "transfer");
 }
+
+/* ---------------------------------------------------------------- rule 19: from card to card */
+
+Test (ledger, rule_19_moved_lots_keep_their_dates)
+{
+    struct card other = { .card_id = 8, .program_id = 1, .complete = true };
+    gain (10, 1, 2000);
+    gain (20, 2, 1000);
+    cr_assert_eq (ledger_gain (&card, JOURNAL_EARN, 5, 3, 500, 900, 77, arena, NULL, &err), 0); /* usable from 500 */
+    cr_assert_eq (ledger_move (&card, &other, 25, 5, NULL, arena, &err), 0, "%s", err.message);
+    sound ();
+    cr_assert_null (ledger_check (&other));
+    expect_row (row_last (0), JOURNAL_TRANSFER, -25, 10, 0);
+    cr_assert_eq (lot (2)->state, LOT_CLOSED);
+    cr_assert_eq (lot (1)->remaining, 5);
+    cr_assert_eq (lot (3)->remaining, 5, "what cannot be used yet stays");
+    cr_assert_eq (other.points, 25);
+    cr_assert_eq (other.loaded_count, 2);
+    cr_assert (other.lots[0].gained == 2 && other.lots[0].expires == 1000 && other.lots[0].initial == 20);
+    cr_assert (other.lots[1].gained == 1 && other.lots[1].expires == 2000 && other.lots[1].initial == 5);
+    cr_assert_eq (ledger_move (&card, &other, 6, 5, NULL, arena, &err), -1);
+    cr_assert_eq (err.code, ERROR_INSUFFICIENT_POINTS);
+    cr_assert_eq (card.points + other.points, 35, "nothing is lost or doubled");
+}
+
+Test (ledger, rule_19_moved_points_pay_debt)
+{
+    struct card other = { .card_id = 8, .program_id = 1, .complete = true, .debt = 15 };
+    gain (10, 1, 2000);
+    gain (10, 1, INSTANT_NEVER);
+    cr_assert_eq (ledger_move (&card, &other, 20, 5, NULL, arena, &err), 0);
+    cr_assert_null (ledger_check (&other));
+    cr_assert (other.debt == 0 && other.points == 5 && other.journal_size == 2);
+    cr_assert_eq (other.journal[1].kind, JOURNAL_DEBT_PAID);
+    cr_assert_eq (other.journal[1].amount, -15);
+}

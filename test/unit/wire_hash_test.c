@@ -129,6 +129,8 @@ static const struct {
     { "load_put", "load_id:i part:i stores:R partners:R products:R categories:R "
                   "levels:R programs:R" },
     { "load_commit", "load_id:i parts:i" },
+    { "card_state", "card_id:i code:s partner_id:i program_id:i reason:s" },
+    { "card_transfer", "from:r to:r points:p reason:s" },
 };
 
 static const struct {

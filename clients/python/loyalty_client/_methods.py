@@ -91,6 +91,21 @@ class Methods:
         )
         return self.call("card.adjust", body, **options)
 
+    def card_block(self, reason, card_id=None, code=None, partner_id=None, program_id=None, **options):
+        """A card that neither earns nor spends."""
+        body = _given(reason=reason, card_id=card_id, code=code, partner_id=partner_id, program_id=program_id)
+        return self.call("card.block", body, **options)
+
+    def card_unblock(self, reason, card_id=None, code=None, partner_id=None, program_id=None, **options):
+        """A blocked card does both again."""
+        body = _given(reason=reason, card_id=card_id, code=code, partner_id=partner_id, program_id=program_id)
+        return self.call("card.unblock", body, **options)
+
+    def card_transfer(self, source, target, reason, points=None, **options):
+        """Points from card to card (each an id or a code); all that are usable when ``points`` is not given."""
+        body = {"from": source, "to": target, "reason": reason, **_given(points=points)}
+        return self.call("card.transfer", body, **options)
+
     # Programs and what they refer to.
 
     def program_put(self, program, **options):

@@ -40,6 +40,8 @@ NAMES = {
     "reward_type": ["discount", "product", "special_price", "special_set", "multiple_discount", "point"],
     "discount_mode": ["percent", "per_point", "per_order"],
     "applicability": ["order", "cheapest", "specific"],
+    "level_window": ["lifetime", "calendar_year", "rolling_months"],
+    "level_change": ["transfer", "reset"],
 }
 
 #: The lists of ``load.put``, and how many records each may have in one part.
@@ -74,6 +76,9 @@ METHODS = {
     "load.commit": {"scope": "op", "roles": ["odoo", "admin"], "doc": "switch it over, whole or not at all"},
     "admin.health": {"scope": "none", "roles": ["till", "odoo", "monitor", "admin"], "doc": "a worker's and its database's state"},
     "admin.stats": {"scope": "none", "roles": ["till", "odoo", "monitor", "admin"], "doc": "the broker's figures, and each worker's"},
+    "card.block": {"scope": "op", "roles": ["odoo", "admin"], "doc": "a card that neither earns nor spends"},
+    "card.unblock": {"scope": "op", "roles": ["odoo", "admin"], "doc": "does both again"},
+    "card.transfer": {"scope": "op", "roles": ["odoo", "admin"], "doc": "points from card to card; they keep their dates"},
 }
 
 
