@@ -137,6 +137,7 @@ struct usage_result {
     int64_t program_id;
     int64_t given_minor;  /* money taken off by it */
     bool birthday;        /* it was this year's birthday use */
+    uint32_t counters;    /* bit of each counter that it was added to (store/unit.h): the caller's to fill */
 };
 
 /* Points for the owner of a referral code, booked when the owner's card is next locked (rule 29). */

@@ -124,6 +124,7 @@ originals_walk (struct record_io *io, struct record_refund *refund)
     for (uint32_t i = 0; i < refund->original_count && !io->bad; i++) {
         io_name (io, &originals[i].order_id, &number);
         io_int (io, &originals[i].order_ref);
+        io_bools (io, (bool *const[]){ &originals[i].is_whole }, 1);
     }
 }
 
@@ -172,7 +173,7 @@ order_record_set_plan (struct order_record *record, const struct refund_plan *pl
     if (kept == NULL || parts == NULL || points == NULL)
         return -1;
     for (uint32_t i = 0; i < original_count; i++)
-        kept[i] = (struct record_original){ originals[i].order_id, originals[i].order_ref };
+        kept[i] = (struct record_original){ originals[i].order_id, originals[i].order_ref, false };
     for (uint32_t i = 0; i < plan->part_count; i++) {
         const struct refund_part *part = &plan->parts[i];
         parts[i] = (struct record_part){ .line = part->line,

@@ -31,6 +31,7 @@ enum record_kind { RECORD_PROCESS = 1, RECORD_REFUND = 2, RECORD_CANCEL = 3 }; /
 struct record_original {
     struct str order_id;
     int64_t order_ref;
+    bool is_whole; /* nothing was left of it after this: what it had used was given back */
 };
 
 struct record_part {

@@ -268,6 +268,10 @@ usages_walk (struct record_io *io, struct evaluation *evaluation)
         io_int (io, &usages[i].program_id);
         io_int (io, &usages[i].given_minor);
         io_bools (io, (bool *const[]){ &usages[i].birthday }, 1);
+        int64_t counters = usages[i].counters;
+        io_int (io, &counters);
+        if (!io->writing)
+            usages[i].counters = (uint32_t)counters;
     }
 }
 

@@ -120,6 +120,29 @@
     X (REFUNDS_READ,                                                                                           \
        "SELECT original_ref, refund_ref, refund_bucket, refund_recorded_at FROM order_refunds "                \
        "WHERE bucket = $1::int2 AND original_ref = ANY ($2::int8[]) ORDER BY original_ref, refund_ref")        \
+    X (BIRTHDAYS_READ,                                                                                         \
+       "SELECT p.* FROM unnest($1::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT r.partner_id, r.birthday - date '1970-01-01' AS day "\
+       "FROM partners r WHERE r.partner_id = t.id AND r.birthday IS NOT NULL LIMIT 1) p")                      \
+    /* Counters of uses: made where they are missing, then locked; after members and cards. */                 \
+    X (USAGES_INSERT,                                                                                          \
+       "INSERT INTO program_usage (bucket, program_id, kind, subject, period) SELECT $1::int2, t.* "           \
+       "FROM unnest($2::int8[], $3::int2[], $4::int8[], $5::int4[]) AS t ON CONFLICT DO NOTHING")              \
+    X (USAGES_LOCK,                                                                                            \
+       "SELECT u.* FROM unnest($2::int8[], $3::int2[], $4::int8[], $5::int4[]) AS t(program_id, kind, subject, period) " \
+       "CROSS JOIN LATERAL (SELECT r.bucket, r.program_id, r.kind, r.subject, r.period, r.used, r.amount FROM program_usage r "\
+       "WHERE r.bucket = $1::int2 AND r.program_id = t.program_id AND r.kind = t.kind AND r.subject = t.subject AND r.period = t.period "\
+       "LIMIT 1 FOR NO KEY UPDATE) u")                                                                         \
+    X (USAGES_READ,                                                                                            \
+       "SELECT u.* FROM unnest($2::int8[], $3::int2[], $4::int8[], $5::int4[]) AS t(program_id, kind, subject, period) " \
+       "CROSS JOIN LATERAL (SELECT r.bucket, r.program_id, r.kind, r.subject, r.period, r.used, r.amount FROM program_usage r "\
+       "WHERE r.bucket = $1::int2 AND r.program_id = t.program_id AND r.kind = t.kind AND r.subject = t.subject AND r.period = t.period "\
+       "LIMIT 1) u")                                                                                           \
+    X (USAGES_UPDATE,                                                                                          \
+       "UPDATE program_usage u SET used = s.used, amount = s.amount FROM (SELECT t.*, r.ctid AS place "        \
+       "FROM unnest($2::int8[], $3::int2[], $4::int8[], $5::int4[], $6::int8[], $7::int8[]) "                  \
+       "AS t(program_id, kind, subject, period, used, amount) CROSS JOIN LATERAL (SELECT ctid FROM program_usage r "\
+       "WHERE r.bucket = $1::int2 AND r.program_id = t.program_id AND r.kind = t.kind AND r.subject = t.subject AND r.period = t.period "\
+       "LIMIT 1) r) s WHERE u.ctid = s.place")                                                                 \
     X (CATALOG_STATE, "SELECT version, reference_version FROM catalog_state")                                  \
     X (PRODUCTS_READ, "SELECT product_id, category_id, tags, active FROM products WHERE product_id = ANY ($1::int8[])") \
     X (PRODUCTS_CHANGED, "SELECT product_id FROM products WHERE row_version > $1::int8 LIMIT $2::int4")        \

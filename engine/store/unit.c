@@ -1,4 +1,4 @@
-/* unit.c - see unit.h: the tables of a unit of work. It reads in unit_read.c and unit_orders.c, and writes in unit_write.c. */
+/* unit.c - see unit.h: the tables of a unit of work. It reads in unit_read.c, unit_usage.c and unit_orders.c, and writes in unit_write.c. */
 #include "store/unit_private.h"
 
 int16_t
@@ -225,6 +225,8 @@ unit_restore (struct unit *unit, const struct unit_savepoint *savepoint)
         entry->card = savepoint->saved[i].card;
         entry->origin_count = savepoint->saved[i].origin_count;
     }
+    for (uint32_t i = savepoint->usage_count; i-- > 0;)
+        unit->usages[savepoint->usages[i].place] = savepoint->usages[i].usage;
     for (uint32_t i = savepoint->member_count; i-- > 0;)
         unit->members[savepoint->members[i].place] = savepoint->members[i].member;
     for (uint32_t i = savepoint->card_count; i < unit->card_count; i++) {

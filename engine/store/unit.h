@@ -2,7 +2,7 @@
  * snapshot) and what it writes back, as tables in memory that are loaded and written set by set, bucket by bucket.
  *
  * Everything lives in the unit's arena and is gone with it. The order of locks is that of docs/architecture.md:
- * keys, codes, members, cards, orders; within each by bucket, then id. */
+ * keys, codes, members, cards, counters of uses, orders; within each by bucket, then id. */
 #ifndef STORE_UNIT_H
 #define STORE_UNIT_H
 
@@ -20,6 +20,8 @@ struct unit_member {
     bool spends; /* lots of its cards are likely to be needed */
     int64_t order_count, spending_minor;
     int64_t last_order; /* instant; INT64_MIN: none */
+    bool has_birthday;
+    int32_t birthday;   /* where it was asked for: unit_read_birthdays */
 };
 
 /* What a journal row is about; one per row of card.journal. */
@@ -40,6 +42,27 @@ struct unit_card {
     uint32_t next_of_partner; /* the partner's next card in the table; MAP_ABSENT: none */
     uint32_t origin_count, origin_capacity;
     struct unit_origin *origins;
+};
+
+/* What a counter counts (program_usage.kind): uses of a program by all, by a member, at a store, by a member in a period, for a
+ * birthday of one year, or of a referral code. */
+enum usage_kind { USAGE_TOTAL = 1, USAGE_CUSTOMER = 2, USAGE_STORE = 3, USAGE_DAY = 4, USAGE_WEEK = 5, USAGE_MONTH = 6, USAGE_YEAR = 7,
+                  USAGE_BIRTHDAY = 8, USAGE_REFERRAL = 9 };
+#define USAGE_NOBODY INT64_MIN /* the subject of what is counted for no one in particular */
+
+/* The program's counters lie in the bucket of its id, a member's own in the member's. */
+struct usage_key {
+    int16_t bucket, kind;
+    int32_t period;      /* its first day; a birthday's year; 0: always */
+    int64_t program_id;
+    int64_t subject;     /* a member, store or card */
+};
+
+struct unit_usage {
+    struct usage_key key;
+    bool to_count;       /* the row is made where it is missing */
+    bool found, changed;
+    int64_t used, amount_minor;
 };
 
 struct unit_order {
@@ -101,6 +124,10 @@ struct unit {
     int64_t *wanted_cards; /* ids asked for one by one */
     bool only_missing;     /* the second round: members that were not there, and were made */
 
+    uint32_t usage_count, usage_capacity;
+    struct unit_usage *usages;
+    bool birthdays_read;
+
     uint32_t order_count, order_capacity, refund_count, refund_capacity, event_count, event_capacity, cancel_count, cancel_capacity;
     struct unit_order *orders;
     struct unit_refund *refunds;
@@ -116,6 +143,8 @@ bucket_of_card (int64_t card_id, int buckets)
 {
     return (int16_t) (card_id % buckets);
 }
+
+struct unit_savepoint;
 
 void unit_begin (struct unit *unit, struct arena *arena, struct pg *pg, int buckets, bool locking, int64_t recorded_at,
                  int64_t deadline_us);
@@ -135,6 +164,19 @@ int unit_receive_lots (struct unit *unit, struct error *err);
 /* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
 int unit_add_missing_members (struct unit *unit, struct error *err);
 
+/* Reads the birthdays of all members, in a round trip of its own. */
+int unit_read_birthdays (struct unit *unit, struct error *err);
+
+/* Asks for a counter; `to_count`: its row is made where it is missing. -1: out of memory. */
+int unit_want_usage (struct unit *unit, const struct usage_key *key, bool to_count);
+/* Locks (or reads) the counters that are wanted, in a round trip of its own: after members and cards. */
+int unit_lock_usages (struct unit *unit, struct error *err);
+/* NULL when it was not asked for. */
+struct unit_usage *unit_usage (struct unit *unit, const struct usage_key *key);
+/* Adds uses and money to a counter that was locked; *counted false: there is none. -1: out of memory. */
+int unit_count_usage (struct unit *unit, struct unit_savepoint *savepoint, const struct usage_key *key, int64_t uses,
+                      int64_t amount_minor, bool *counted);
+
 /* NULL when it is not there. */
 struct unit_member *unit_member (struct unit *unit, int64_t partner_id);
 struct unit_card *unit_card (struct unit *unit, int64_t card_id);
@@ -152,7 +194,7 @@ int unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_r
 /* What one request may undo: taken before it changes anything; the cards and members that it may change are named. */
 struct unit_savepoint {
     uint32_t card_count, order_count, refund_count, event_count, cancel_count;
-    uint32_t saved_count, saved_capacity, member_count, member_capacity;
+    uint32_t saved_count, saved_capacity, member_count, member_capacity, usage_count, usage_capacity;
     struct saved_card {
         uint32_t place, origin_count;
         struct card card;
@@ -161,6 +203,10 @@ struct unit_savepoint {
         uint32_t place;
         struct unit_member member;
     } *members;
+    struct saved_usage {
+        uint32_t place;
+        struct unit_usage usage;
+    } *usages;
 };
 void unit_save (const struct unit *unit, struct unit_savepoint *savepoint);
 int unit_save_card (struct unit *unit, struct unit_savepoint *savepoint, int64_t card_id);

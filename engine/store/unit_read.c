@@ -460,3 +460,29 @@ unit_add_missing_members (struct unit *unit, struct error *err)
         status = pg_finish (unit->pg, unit->deadline_us, &unit->failure, err);
     return status;
 }
+
+int
+unit_read_birthdays (struct unit *unit, struct error *err)
+{
+    struct pg_params params = unit_params (unit);
+    int64_t *ids = arena_array_of (unit->arena, unit->member_count + 1, int64_t);
+    if (unit->member_count == 0)
+        return 0;
+    if (ids == NULL)
+        return error_set (err, ERROR_INTERNAL, "out of memory");
+    for (uint32_t i = 0; i < unit->member_count; i++)
+        ids[i] = unit->members[i].partner_id;
+    pg_param_int8s (&params, ids, unit->member_count);
+    PGresult *result = pg_run (unit->pg, STATEMENT_BIRTHDAYS_READ, &params, unit->deadline_us, &unit->failure, err);
+    if (result == NULL)
+        return -1;
+    for (int row = 0; row < PQntuples (result); row++) {
+        uint32_t at = map_get (&unit->member_index, pg_int (result, row, 0));
+        if (at == MAP_ABSENT)
+            continue;
+        unit->members[at].has_birthday = true;
+        unit->members[at].birthday = (int32_t)pg_int (result, row, 1);
+    }
+    PQclear (result);
+    return 0;
+}

@@ -256,6 +256,27 @@ send_history (struct unit *unit, int bucket, unsigned *sent)
 }
 
 static int
+send_usages (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT2, PG_INT8, PG_INT4, PG_INT8, PG_INT8 };
+    struct rows rows;
+    rows_begin (&rows, 6, TYPES);
+    for (uint32_t i = 0; i < unit->usage_count; i++) {
+        const struct unit_usage *usage = &unit->usages[i];
+        if (usage->key.bucket != bucket || !usage->changed)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], usage->key.program_id);
+        pg_array_int (&rows.columns[1], usage->key.kind);
+        pg_array_int (&rows.columns[2], usage->key.subject);
+        pg_array_int (&rows.columns[3], usage->key.period);
+        pg_array_int (&rows.columns[4], usage->used);
+        pg_array_int (&rows.columns[5], usage->amount_minor);
+    }
+    return rows_send (unit, STATEMENT_USAGES_UPDATE, bucket, false, false, &rows, sent);
+}
+
+static int
 send_orders (struct unit *unit, int bucket, unsigned *sent)
 {
     static const enum pg_type TYPES[] = { PG_INT8, PG_INT2, PG_INT8, PG_BYTEA };
@@ -337,7 +358,7 @@ unit_send_writes (struct unit *unit, unsigned *count)
 {
     static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
         send_new_codes, send_members, send_new_cards, send_changed_cards, send_card_states, send_lots,
-        send_history,   send_orders,  send_cancels,   send_refunds,       send_events,
+        send_history,   send_usages,  send_orders,    send_cancels,       send_refunds,     send_events,
     };
     *count = 0;
     for (size_t step = 0; step < sizeof STEPS / sizeof STEPS[0]; step++)

@@ -305,6 +305,22 @@ read_stale_products (struct attempt *attempt)
                : 0;
 }
 
+/* Members and cards are locked and the catalog is known: now the counters of limited programs can be named, and locked. */
+static int
+lock_counters (struct attempt *attempt)
+{
+    for (unsigned i = 0; i < attempt->count; i++) {
+        struct request *request = attempt->requests[i];
+        const struct handler *handler = &HANDLERS[request->method];
+        bool runs = request->key_count == 0 || request->keys[0].claimed;
+        if (runs && handler->count != NULL && handler->count (attempt->executor, request) < 0) {
+            *attempt->err = request->error;
+            return -1;
+        }
+    }
+    return unit_lock_usages (attempt->unit, attempt->err);
+}
+
 static int
 lock_and_read (struct attempt *attempt)
 {
@@ -320,7 +336,7 @@ lock_and_read (struct attempt *attempt)
                                attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure,
                                attempt->err) < 0)
         return -1;
-    if (read_stale_products (attempt) < 0)
+    if (read_stale_products (attempt) < 0 || lock_counters (attempt) < 0)
         return -1;
     attempt->executor->stats.database_us += (uint64_t)(clock_monotonic_us () - from_us);
     return 0;

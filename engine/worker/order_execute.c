@@ -12,14 +12,28 @@ enum { CANCEL_BYTES_MORE = 32 * 1024 };
 /* ---- when */
 
 static int64_t
-instant_of (const struct order_run *run, struct wire_time time)
+instant_of (const struct catalog *catalog, const struct order *order, struct wire_time time)
 {
-    const struct order *order = &run->data->order;
     if (time.has_offset)
         return time.us;
     int64_t day = time.us / US_PER_DAY - (time.us % US_PER_DAY < 0);
-    return instant_from_local (catalog_zone (run->catalog, order->has_store, order->store_id), (int32_t)day,
+    return instant_from_local (catalog_zone (catalog, order->has_store, order->store_id), (int32_t)day,
                                time.us - day * US_PER_DAY);
+}
+
+int64_t
+order_instant (const struct catalog *catalog, struct unit *unit, const struct order_request *data)
+{
+    const struct order *order = &data->order;
+    int64_t now = unit->recorded_at;
+    if (data->has_at)
+        return instant_of (catalog, order, data->at);
+    if (data->has_date)
+        return instant_of (catalog, order, data->date);
+    /* A clock that was set back a little must not make points of a moment ago look as if they were still to come. */
+    const struct unit_member *member = order->has_partner ? unit_member (unit, order->partner_id) : NULL;
+    bool ahead = member != NULL && member->last_order > now && member->last_order <= now + LATE_AFTER_US;
+    return ahead && !order->is_import ? member->last_order : now;
 }
 
 /* A late order is evaluated as of its date. This version can do so where nothing else than its date is different:
@@ -52,24 +66,13 @@ static int
 set_time (struct order_run *run)
 {
     struct order *order = &run->record.order;
-    int64_t now = run->unit->recorded_at;
-    order->instant = now;
-    if (run->data->has_at)
-        order->instant = instant_of (run, run->data->at);
-    else if (run->data->has_date)
-        order->instant = instant_of (run, run->data->date);
+    order->instant = order_instant (run->catalog, run->unit, run->data);
     if (run->data->has_at || order->is_import) {
-        if (order->is_import && order->instant > now + LATE_AFTER_US)
+        if (order->is_import && order->instant > run->unit->recorded_at + LATE_AFTER_US)
             return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date", "lies in the future");
         return 0;
     }
-    if (run->data->has_date)
-        return check_late (run);
-    /* A clock that was set back a little must not make points of a moment ago look as if they were still to come. */
-    const struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
-    if (member != NULL && member->last_order > now && member->last_order <= now + LATE_AFTER_US)
-        order->instant = member->last_order;
-    return 0;
+    return run->data->has_date ? check_late (run) : 0;
 }
 
 /* ---- originals */
@@ -125,6 +128,7 @@ read_original (struct order_run *run, const struct original_place *place)
                                       original, &run->request->error) < 0)
         return -1;
     original->cancelled = stored.cancelled;
+    run->original_records[run->original_count] = record;
     run->original_places[run->original_count++] = place->place;
     return 0;
 }
@@ -134,7 +138,8 @@ read_originals (struct order_run *run)
 {
     run->originals = arena_array_of (run->arena, run->data->original_count + 1, struct original);
     run->original_places = arena_array_of (run->arena, run->data->original_count + 1, struct order_place);
-    if (run->originals == NULL || run->original_places == NULL)
+    run->original_records = arena_array_of (run->arena, run->data->original_count + 1, const struct order_record *);
+    if (run->originals == NULL || run->original_places == NULL || run->original_records == NULL)
         return run_no_memory (run);
     for (uint32_t i = 0; i < run->data->original_count; i++)
         if (run->data->originals[i].found && run->data->originals[i].place.order_ref != 0 &&
@@ -244,6 +249,41 @@ set_state (struct order_run *run)
     order->member = (struct member_state){ .known = order->has_partner,
                                            .partner_id = order->partner_id,
                                            .is_first_order = member == NULL || member->order_count == 0 };
+    return run_usage_states (run);
+}
+
+/* Whether nothing of an original is left to be returned after this order. */
+static bool
+is_made_whole (const struct order_run *run, uint32_t index)
+{
+    const struct original *original = &run->originals[index];
+    bool taken = false;
+    for (uint32_t i = 0; i < original->line_count; i++) {
+        int64_t left = original->lines[i].qty_micro - original->lines[i].refunded_qty_micro;
+        for (uint32_t j = 0; j < run->plan.part_count; j++) {
+            const struct refund_part *part = &run->plan.parts[j];
+            if (part->original != index || part->original_line != i)
+                continue;
+            left -= part->qty_micro;
+            taken = true;
+        }
+        if (left > 0)
+            return false;
+    }
+    return taken;
+}
+
+/* What an order that is wholly returned had used is there to be used again. */
+static int
+return_wholes (struct order_run *run)
+{
+    struct record_refund *refund = &run->record.refund;
+    for (uint32_t i = 0; i < refund->original_count; i++) {
+        struct record_original *original = (struct record_original *)&refund->originals[i]; /* made by set_plan */
+        original->is_whole = is_made_whole (run, i);
+        if (original->is_whole && run_return_usages (run, run->original_records[i]) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -348,17 +388,17 @@ run_steps (struct order_run *run)
     record->order_ref = run->request->order_ref;
     if (copy_order (run) < 0 || set_time (run) < 0)
         return -1;
-    if (run->data->original_count > 0 &&
-        (read_originals (run) < 0 ||
-         refund_plan_make (&record->order, run->originals, run->original_count, run->arena, &run->plan,
-                           &run->request->error) < 0 ||
-         order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 || run_refund_points (run) < 0))
+    if (run->data->original_count > 0 && (read_originals (run) < 0 ||
+                                          refund_plan_make (&record->order, run->originals, run->original_count,
+                                                            run->arena, &run->plan, &run->request->error) < 0 ||
+                                          order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 ||
+                                          return_wholes (run) < 0 || run_refund_points (run) < 0))
         return -1;
     if (set_state (run) < 0 || evaluate_order (run->catalog, &record->order, strict, run->arena, &record->evaluation,
                                                &run->request->error) < 0)
         return -1;
-    if (run_check_printed (run) < 0 || run_evaluated_points (run) < 0 || run_made_cards (run) < 0 ||
-        run_balances (run) < 0)
+    if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
+        run_made_cards (run) < 0 || run_balances (run) < 0)
         return -1;
     if (record->order.has_expected_total && record->order.expected_total_minor != record->evaluation.total_minor) {
         render_price_changed (record, run->catalog->currency_digits, &run->request->reply);
@@ -434,6 +474,16 @@ cancel_member (struct order_run *run, const struct order_record *original, const
     return 0;
 }
 
+/* Whether an order took points or uses back of another. */
+static bool
+takes_back (const struct order_record *record)
+{
+    bool takes = record->refund.points_count > 0;
+    for (uint32_t i = 0; i < record->refund.original_count; i++)
+        takes |= record->refund.originals[i].is_whole;
+    return takes;
+}
+
 static int
 cancel_known (struct order_run *run, const struct original_place *place)
 {
@@ -457,9 +507,9 @@ cancel_known (struct order_run *run, const struct original_place *place)
     if (refund_count > 0)
         return request_fail (run->request, ERROR_CONFLICT, "order %.*s has refunds; cancel these first",
                              (int)place->order_id.size, place->order_id.data);
-    if (original.refund.points_count > 0)
+    if (takes_back (&original))
         return request_fail (run->request, ERROR_INVALID_REQUEST,
-                             "not supported yet: cancelling an order that took points back of another");
+                             "not supported yet: cancelling an order that took points or uses back of another");
     run->record = original;
     run->record.kind = RECORD_CANCEL;
     run->record.order_ref = run->request->order_ref;
@@ -468,7 +518,7 @@ cancel_known (struct order_run *run, const struct original_place *place)
     run->record.effect_count = 0;
     run->record.effects = NULL;
     run->record.refund = (struct record_refund){ 0 };
-    if (run_undo (run, &original) < 0 || run_balances (run) < 0)
+    if (run_return_usages (run, &original) < 0 || run_undo (run, &original) < 0 || run_balances (run) < 0)
         return -1;
     render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
     if (cancel_member (run, &original, place) < 0 || unit_cancel_order (run->unit, place->place) < 0)

@@ -417,27 +417,30 @@ static int
 look_up_original (struct executor *executor, struct request *request, struct original_place *original)
 {
     struct stored_order stored;
-    struct order_record record;
+    struct order_record *record = arena_new_of (executor->requests, struct order_record);
     bool read = false;
 
+    if (record == NULL)
+        return no_memory (request);
     if (order_find (executor, original->order_id, &original->found, &original->place, &request->error) < 0)
         return -1;
     if (!original->found || original->place.order_ref == 0)
         return 0;
-    if (order_read (executor, original->place, false, executor->requests, &read, &stored, &record, &request->error) < 0)
+    if (order_read (executor, original->place, false, executor->requests, &read, &stored, record, &request->error) < 0)
         return -1;
     if (!read)
         return request_fail (request, ERROR_TOO_OLD, "order %.*s is past its retention: only its key is left",
                              (int)original->order_id.size, original->order_id.data);
-    int64_t *cards = arena_array_of (executor->requests, record.effect_count, int64_t);
+    int64_t *cards = arena_array_of (executor->requests, record->effect_count, int64_t);
     if (cards == NULL)
         return no_memory (request);
-    for (uint32_t i = 0; i < record.effect_count; i++)
-        cards[original->card_count++] = record.effects[i].card_id;
+    for (uint32_t i = 0; i < record->effect_count; i++)
+        cards[original->card_count++] = record->effects[i].card_id;
     original->cards = cards;
-    original->has_partner = record.order.has_partner;
-    original->partner_id = record.order.partner_id;
-    return request->method == METHOD_ORDER_CANCEL ? look_up_counted (executor, request, &record, original) : 0;
+    original->record = record;
+    original->has_partner = record->order.has_partner;
+    original->partner_id = record->order.partner_id;
+    return request->method == METHOD_ORDER_CANCEL ? look_up_counted (executor, request, record, original) : 0;
 }
 
 /* One code to be looked up, and where its card's id goes. */

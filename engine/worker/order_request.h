@@ -19,6 +19,7 @@ struct original_place {
     int64_t partner_id;
     uint32_t card_count;
     const int64_t *cards; /* that it earned on or spent from */
+    const struct order_record *record; /* NULL: it is not there */
 };
 
 /* A card that a request names, by id or code, and how. */
@@ -55,6 +56,8 @@ struct order_request {
     struct printed_code *printed;
     uint32_t original_count;
     struct original_place *originals;
+    uint32_t limited_count;
+    const int64_t *limited_ids; /* programs whose counters are locked for it; in the transaction's arena */
     bool found_key;         /* cancel: the order was there before the locks */
 };
 
@@ -62,6 +65,7 @@ struct order_request {
 int order_prepare (struct executor *executor, struct request *request);
 int order_look_up (struct executor *executor, struct request *request);
 int order_want (struct executor *executor, struct request *request);
+int order_count (struct executor *executor, struct request *request);
 int order_execute (struct executor *executor, struct request *request);
 bool order_waits_for (const struct request *request, const struct request *earlier);
 int order_replay (struct executor *executor, struct request *request);
@@ -72,6 +76,8 @@ int order_get_execute (struct executor *executor, struct request *request);
 /* Answers from the reply that is kept under the key, with `replayed` turned true. */
 int stored_replay (struct executor *executor, struct request *request);
 
+/* The evaluation's clock: the order's date, else now. */
+int64_t order_instant (const struct catalog *catalog, struct unit *unit, const struct order_request *data);
 /* Reads a stored order by place and decodes it into `arena`; *found false when it is not there. */
 int order_read (struct executor *executor, struct order_place place, bool lock, struct arena *arena, bool *found,
                 struct stored_order *stored, struct order_record *record, struct error *err);

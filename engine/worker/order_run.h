@@ -16,6 +16,7 @@ struct order_run {
     uint32_t original_count;
     struct original *originals;
     struct order_place *original_places;
+    const struct order_record **original_records;
     struct refund_plan plan;
     uint32_t effect_capacity;
     struct card_effect *effects; /* record.effects */
@@ -40,6 +41,11 @@ int run_claim_printed (struct order_run *run);
 int run_expired_points (struct order_run *run, struct unit_card *card, int64_t *expired);
 /* Adds a lot of the program's for points that the order earned on a card. */
 int run_earn (struct order_run *run, struct unit_card *card, int64_t points);
+/* What was used so far of the programs whose use is limited, into the order's state (order_usage.c). */
+int run_usage_states (struct order_run *run);
+/* Counts the uses that the evaluation says; gives back those of an order that is undone. */
+int run_count_usages (struct order_run *run);
+int run_return_usages (struct order_run *run, const struct order_record *original);
 /* Balances after all, in the effects; the member's primary card is among them. */
 int run_balances (struct order_run *run);
 /* Takes back and gives back all of an order's points (order.cancel). */

@@ -64,6 +64,7 @@ struct handler {
     int (*look_up) (struct executor *executor, struct request *request);  /* reads before the transaction; may ask for more members and cards */
     bool (*waits_for) (const struct request *request, const struct request *earlier); /* to be run after an earlier one of the batch */
     int (*want) (struct executor *executor, struct request *request);     /* names members and cards to the unit */
+    int (*count) (struct executor *executor, struct request *request);    /* under these locks, with the catalog in force: names counters of uses */
     int (*execute) (struct executor *executor, struct request *request);  /* under the locks: effects into the unit, the answer into `reply` */
     int (*replay) (struct executor *executor, struct request *request);   /* answer from keys[0].stored */
     bool alone;        /* its own transaction, in which `execute` runs statements itself */

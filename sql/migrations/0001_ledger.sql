@@ -271,6 +271,18 @@ CREATE TABLE point_moves (
 CREATE INDEX point_moves_live ON point_moves (bucket, card_id, expires, gained, lot_no) WHERE state = 1;
 CREATE UNIQUE INDEX point_moves_odoo ON point_moves (bucket, odoo_move_id) WHERE odoo_move_id IS NOT NULL;
 
+-- Uses of programs whose use is limited: the program's own counters in the bucket of its id, a member's in the member's.
+CREATE TABLE program_usage (
+    bucket     smallint NOT NULL,
+    program_id bigint NOT NULL,
+    kind       smallint NOT NULL CHECK (kind BETWEEN 1 AND 9), -- total, customer, store, day, week, month, year, birthday, referral
+    subject    bigint NOT NULL, -- a member, store or card; the least number: none
+    period     integer NOT NULL, -- its first day (days since 1970), a birthday's year; 0: always
+    used       bigint NOT NULL DEFAULT 0 CHECK (used >= 0),
+    amount     bigint NOT NULL DEFAULT 0 CHECK (amount >= 0),
+    PRIMARY KEY (bucket, program_id, kind, subject, period)
+) WITH (fillfactor = 70);
+
 -- ---------------------------------------------------------------- what grows, by month
 
 -- The journal: append-only, seq without gaps per card. `lot_nos` and `lot_points`: which lots gained or lost.

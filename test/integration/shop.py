@@ -94,6 +94,7 @@ TABLES = {
     "card_codes": "",
     "outbox": "",
     "order_refunds": "",
+    "program_usage": " WHERE used > 0 OR amount > 0",  # as above
 }
 
 

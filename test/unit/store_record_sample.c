@@ -410,7 +410,7 @@ random_outcome (const struct order *order, struct evaluation *evaluation)
                                          order->line_count > 0 ? (int32_t)below (order->line_count) : -1 };
     LIST (usages, evaluation->usage_count, 3, struct usage_result)
     for (uint32_t i = 0; i < evaluation->usage_count; i++)
-        usages[i] = (struct usage_result){ number (), number (), flip () };
+        usages[i] = (struct usage_result){ number (), number (), flip (), below (512) };
     LIST (hints, evaluation->hint_count, 3, struct hint)
     for (uint32_t i = 0; i < evaluation->hint_count; i++)
         hints[i] = (struct hint){
@@ -478,7 +478,7 @@ random_refund (const struct order *order, struct record_refund *refund)
 {
     LIST (originals, refund->original_count, 3, struct record_original)
     for (uint32_t i = 0; i < refund->original_count; i++)
-        originals[i] = (struct record_original){ text (), number () };
+        originals[i] = (struct record_original){ text (), number (), flip () };
     bool possible = refund->original_count > 0 && order->line_count > 0;
     LIST (parts, refund->part_count, possible ? 4 : 0, struct record_part)
     for (uint32_t i = 0; i < refund->part_count; i++) {
@@ -816,6 +816,7 @@ same_usage_result (const struct usage_result *a, const struct usage_result *b)
     SAME (program_id);
     SAME (given_minor);
     SAME (birthday);
+    SAME (counters);
     return NULL;
 }
 
@@ -864,6 +865,7 @@ same_original (const struct record_original *a, const struct record_original *b)
 {
     SAME_STR (order_id);
     SAME (order_ref);
+    SAME (is_whole);
     return NULL;
 }
 

@@ -20,7 +20,7 @@ struct copy {
 struct orders_reader {
     PGconn *db;
     struct arena *arena;
-    struct copy orders, effects, damage;
+    struct copy orders, effects, uses, wholes, damage;
 };
 
 int
@@ -31,6 +31,8 @@ fsck_orders_prepare (PGconn *db, struct error *err)
         "CREATE TEMPORARY TABLE fsck_orders (order_ref bigint, order_id text);"
         "CREATE TEMPORARY TABLE fsck_effects (order_ref bigint, card_id bigint, earned bigint, redeemed bigint,"
         " taken_back bigint, given_back bigint);"
+        "CREATE TEMPORARY TABLE fsck_uses (order_ref bigint, program_id bigint, kind bigint, amount bigint);"
+        "CREATE TEMPORARY TABLE fsck_wholes (order_ref bigint, original_ref bigint);"
         "CREATE TEMPORARY TABLE fsck_damage (order_ref bigint, figure text, expected text, found text)",
         "making temporary tables", err);
     PQclear (result);
@@ -111,6 +113,30 @@ damage_unless_equal (struct orders_reader *reader, int64_t order_ref, const char
     damage_add (reader, order_ref, figure, expected_text, found_text);
 }
 
+/* The counters that its uses of limited programs went to, and the orders of which it left nothing. */
+static void
+uses_add (struct orders_reader *reader, const struct order_record *record)
+{
+    const struct evaluation *evaluation = &record->evaluation;
+    for (uint32_t i = 0; i < evaluation->usage_count && record->kind != RECORD_CANCEL; i++)
+        for (int64_t kind = 0; kind < 32; kind++) {
+            if ((evaluation->usages[i].counters >> kind & 1) == 0)
+                continue;
+            row_begin (&reader->uses, 4);
+            row_int (&reader->uses, record->order_ref);
+            row_int (&reader->uses, evaluation->usages[i].program_id);
+            row_int (&reader->uses, kind);
+            row_int (&reader->uses, evaluation->usages[i].given_minor);
+        }
+    for (uint32_t i = 0; i < record->refund.original_count; i++) {
+        if (!record->refund.originals[i].is_whole)
+            continue;
+        row_begin (&reader->wholes, 2);
+        row_int (&reader->wholes, record->order_ref);
+        row_int (&reader->wholes, record->refund.originals[i].order_ref);
+    }
+}
+
 /* One row of `orders`: what its record says, and whether it is this row's. */
 static void
 order_add (struct orders_reader *reader, int64_t order_ref, int64_t kind, struct str bytes)
@@ -127,6 +153,7 @@ order_add (struct orders_reader *reader, int64_t order_ref, int64_t kind, struct
     row_begin (&reader->orders, 2);
     row_int (&reader->orders, order_ref);
     row_text (&reader->orders, record.order.order_id);
+    uses_add (reader, &record);
     for (uint32_t i = 0; i < record.effect_count; i++) {
         const struct card_effect *effect = &record.effects[i];
         row_begin (&reader->effects, 6);
@@ -157,7 +184,8 @@ orders_fetch (struct orders_reader *reader, int *rows, struct error *err)
         order_add (reader, (int64_t)be64toh ((uint64_t)order_ref), (int64_t)be64toh ((uint64_t)kind), bytes);
     }
     PQclear (result);
-    if (copy_flush (reader->db, &reader->orders, err) < 0 || copy_flush (reader->db, &reader->effects, err) < 0)
+    if (copy_flush (reader->db, &reader->orders, err) < 0 || copy_flush (reader->db, &reader->effects, err) < 0 ||
+        copy_flush (reader->db, &reader->uses, err) < 0 || copy_flush (reader->db, &reader->wholes, err) < 0)
         return -1;
     return copy_flush (reader->db, &reader->damage, err);
 }
@@ -170,6 +198,8 @@ fsck_orders_read (PGconn *db, void (*progress) (int64_t count), int64_t *count, 
         .arena = arena_new (ARENA_MAX),
         .orders = { .command = "COPY fsck_orders FROM STDIN (FORMAT binary)" },
         .effects = { .command = "COPY fsck_effects FROM STDIN (FORMAT binary)" },
+        .uses = { .command = "COPY fsck_uses FROM STDIN (FORMAT binary)" },
+        .wholes = { .command = "COPY fsck_wholes FROM STDIN (FORMAT binary)" },
         .damage = { .command = "COPY fsck_damage FROM STDIN (FORMAT binary)" },
     };
     if (reader.arena == NULL)
@@ -191,6 +221,8 @@ fsck_orders_read (PGconn *db, void (*progress) (int64_t count), int64_t *count, 
     }
     buf_free (&reader.orders.rows);
     buf_free (&reader.effects.rows);
+    buf_free (&reader.uses.rows);
+    buf_free (&reader.wholes.rows);
     buf_free (&reader.damage.rows);
     arena_destroy (&reader.arena);
     return status;

@@ -9,6 +9,7 @@
 
 /* Makes the (empty) temporary tables; before the transaction, which only reads:
  * fsck_orders (order_ref, order_id), fsck_effects (order_ref, card_id, earned, redeemed, taken_back, given_back),
+ * fsck_uses (order_ref, program_id, kind, amount), fsck_wholes (order_ref, original_ref),
  * fsck_damage (order_ref, figure, expected, found). */
 int fsck_orders_prepare (PGconn *db, struct error *err);
 
