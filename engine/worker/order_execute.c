@@ -397,6 +397,8 @@ run_steps (struct order_run *run)
     if (set_state (run) < 0 || evaluate_order (run->catalog, &record->order, strict, run->arena, &record->evaluation,
                                                &run->request->error) < 0)
         return -1;
+    if (record->evaluation.referral.card_id != 0)
+        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
     if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
         run_made_cards (run) < 0 || run_balances (run) < 0)
         return -1;

@@ -159,6 +159,15 @@ card_id (const struct renderer *to, int64_t id)
 }
 
 static void
+id_or_nil (const struct renderer *to, const char *name, int64_t id)
+{
+    if (id != 0)
+        render_int (to->out, name, id);
+    else
+        render_nil (to->out, name);
+}
+
+static void
 discounts (const struct renderer *to)
 {
     const struct evaluation *evaluation = &to->record->evaluation;
@@ -168,10 +177,7 @@ discounts (const struct renderer *to)
         wire_write_map (to->out, 10);
         render_text (to->out, "layer", str_of (LAYER_NAMES[discount->layer]));
         render_int (to->out, "program_id", discount->program_id);
-        if (discount->rule_id != 0)
-            render_int (to->out, "rule_id", discount->rule_id);
-        else
-            render_nil (to->out, "rule_id");
+        id_or_nil (to, "rule_id", discount->rule_id);
         render_int (to->out, "reward_id", discount->reward_id);
         card_id (to, card_of_discount (to, discount));
         if (discount->code.size > 0)
@@ -193,7 +199,7 @@ claims (const struct renderer *to)
     list (to, "claims", evaluation->claim_count);
     for (uint32_t i = 0; i < evaluation->claim_count; i++) {
         const struct claim_result *result = &evaluation->claims[i];
-        wire_write_map (to->out, 8);
+        wire_write_map (to->out, 9);
         render_int (to->out, "index", i);
         render_bool (to->out, "ok", result->ok);
         if (i < order->claim_count && order->claims[i].code.size > 0)
@@ -209,6 +215,10 @@ claims (const struct renderer *to)
             render_text (to->out, "reason", str_of (REASON_NAMES[result->reason]));
             render_text (to->out, "text", str_of (result->text));
         }
+        if (result->discount >= 0)
+            render_int (to->out, "discount", result->discount);
+        else
+            render_nil (to->out, "discount");
         if (result->replaced)
             render_int (to->out, "replaced_by", result->replaced_by);
         else
@@ -269,6 +279,28 @@ cards (const struct renderer *to)
             render_nil (to->out, "code");
         signed_points (to, "points", effect->balance);
         render_time (to->out, "expires", effect->lot_count > 0 ? effect->lots[0].expires : INSTANT_NEVER);
+    }
+}
+
+/* `needed` and `missing` are units, money or points, as the kind says. */
+static void
+hints (const struct renderer *to)
+{
+    const struct evaluation *evaluation = &to->record->evaluation;
+    list (to, "hints", evaluation->hint_count);
+    for (uint32_t i = 0; i < evaluation->hint_count; i++) {
+        const struct hint *hint = &evaluation->hints[i];
+        const unsigned scales[] = { MICRO_DIGITS, to->digits, POINTS_DIGITS }; /* by kind */
+        unsigned scale = scales[hint->kind], least = hint->kind == HINT_MINIMUM_QTY ? 0 : scale;
+        wire_write_map (to->out, 6);
+        render_text (to->out, "kind", str_of (HINT_NAMES[hint->kind]));
+        render_int (to->out, "program_id", hint->program_id);
+        id_or_nil (to, "rule_id", hint->rule_id);
+        id_or_nil (to, "reward_id", hint->reward_id);
+        wire_write_cstr (to->out, "needed");
+        wire_write_decimal (to->out, hint->needed, scale, least);
+        wire_write_cstr (to->out, "missing");
+        wire_write_decimal (to->out, hint->missing, scale, least);
     }
 }
 
@@ -438,7 +470,7 @@ result (const struct renderer *to, bool replayed)
     points (to);
     cards (to);
     render_nil (to->out, "membership");
-    list (to, "hints", 0);
+    hints (to);
     warnings (to);
     if (returns)
         returned (to);

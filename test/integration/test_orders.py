@@ -83,7 +83,7 @@ def test_the_example_of_the_protocol_to_the_cent(shop):
         "taxes": [{"tax_id": 1, "amount": "0.17"}],
     }]  # fmt: skip
     assert second["claims"] == [{"index": 0, "ok": True, "code": None, "program_id": 1, "reward_id": 1, "reason": None,
-                                 "text": None, "replaced_by": None}]  # fmt: skip
+                                 "text": None, "discount": 0, "replaced_by": None}]  # fmt: skip
     assert second["points"] == [{"card_id": card["card_id"], "program_id": 1, "earned": "250.00", "redeemed": "100.00",
                                  "balance": "400.00", "debt": "0.00", "expires": None}]  # fmt: skip
     assert second["cards"] == [] and second["warnings"] == [] and second["meta"] == {"till": "front"}
