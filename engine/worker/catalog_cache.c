@@ -228,13 +228,13 @@ load_programs (struct load *load)
         return -1;
     uint32_t extra = load->change != NULL ? load->change->program_count : 0, count = 0;
     struct program *programs = arena_array_of (load->arena, (size_t)PQntuples (result) + extra + 1, struct program);
-    int status = programs == NULL ? out_of_memory (load) : 0;
+    /* A decoded body is many times as large as the program: it is gone when that is made. */
+    struct arena *scratch = arena_new (CATALOG_BYTES_MAX);
+    int status = programs == NULL || scratch == NULL ? out_of_memory (load) : 0;
     for (int row = 0; row < PQntuples (result) && status == 0; row++) {
-        struct str bytes = arena_str (load->arena, pg_text (result, row, 0));
-        struct wire_record *record =
-            bytes.data == NULL
-                ? NULL
-                : wire_decode (&SCHEMA_PROGRAM, bytes, load->settings->currency_digits, load->arena, load->err);
+        arena_reset (scratch);
+        struct wire_record *record = wire_decode (&SCHEMA_PROGRAM, pg_text (result, row, 0),
+                                                  load->settings->currency_digits, scratch, load->err);
         if (record == NULL || program_from_record (record, load->arena, &programs[count], load->err) < 0) {
             /* It was checked when it was stored: another version of the engine wrote it. */
             log_error ("a stored program cannot be read: %s", load->err->message);
@@ -243,6 +243,7 @@ load_programs (struct load *load)
             count++;
         }
     }
+    arena_destroy (&scratch);
     PQclear (result);
     for (uint32_t i = 0; i < extra && status == 0; i++)
         if (load->change->programs[i].state == PROGRAM_ACTIVE)

@@ -27,6 +27,15 @@ id_list_of (const struct wire_value *value, struct arena *arena)
     return (struct id_list){ kept, ids };
 }
 
+/* A text that outlives the record it came in. data NULL with size > 0: out of memory. */
+static struct str
+kept_text (const struct wire_value *value, struct arena *arena)
+{
+    if (value->text.size == 0)
+        return (struct str){ NULL, 0 };
+    return (struct str){ arena_str (arena, value->text).data, value->text.size };
+}
+
 /* Where a schema keeps the parts of a product filter; -1: it has no such field. */
 struct filter_fields {
     int products, category, tag, exclude_products, exclude_category, exclude_tag;
@@ -41,7 +50,7 @@ filter_of (const struct wire_value *fields, struct filter_fields at, struct aren
         filter.category_id = fields[at.category].integer;
     }
     if (fields[at.tag].present)
-        filter.tag = fields[at.tag].text;
+        filter.tag = kept_text (&fields[at.tag], arena);
     if (at.exclude_products < 0)
         return filter;
     filter.exclude_products = id_list_of (&fields[at.exclude_products], arena);
@@ -50,7 +59,7 @@ filter_of (const struct wire_value *fields, struct filter_fields at, struct aren
         filter.exclude_category_id = fields[at.exclude_category].integer;
     }
     if (fields[at.exclude_tag].present)
-        filter.exclude_tag = fields[at.exclude_tag].text;
+        filter.exclude_tag = kept_text (&fields[at.exclude_tag], arena);
     return filter;
 }
 
@@ -76,7 +85,7 @@ rule_of (const struct wire_record *record, uint32_t position, struct arena *aren
         .split = fields[F_RULE_REWARD_POINT_SPLIT].boolean,
     };
     if (fields[F_RULE_CODE].present)
-        rule->code = fields[F_RULE_CODE].text;
+        rule->code = kept_text (&fields[F_RULE_CODE], arena);
     const struct wire_record *birthday = fields[F_RULE_BIRTHDAY].record;
     if (birthday != NULL) {
         rule->has_birthday = true;
@@ -97,7 +106,7 @@ reward_of (const struct wire_record *record, uint32_t position, struct arena *ar
     const struct wire_value *fields = record->fields;
     *reward = (struct reward){
         .id = fields[F_REWARD_ID].present ? fields[F_REWARD_ID].integer : position + 1,
-        .description = fields[F_REWARD_DESCRIPTION].text,
+        .description = kept_text (&fields[F_REWARD_DESCRIPTION], arena),
         .type = (enum reward_type)fields[F_REWARD_REWARD_TYPE].integer,
         .required_points = fields[F_REWARD_REQUIRED_POINTS].integer,
         .clear_wallet = fields[F_REWARD_CLEAR_WALLET].boolean,
@@ -205,6 +214,46 @@ parts_of (const struct wire_value *fields, struct arena *arena, struct program *
     return 0;
 }
 
+static bool
+list_is_whole (const struct id_list *list)
+{
+    return list->count == 0 || list->ids != NULL;
+}
+
+static bool
+text_is_whole (struct str text)
+{
+    return text.size == 0 || text.data != NULL;
+}
+
+static bool
+filter_is_whole (const struct product_filter *filter)
+{
+    return list_is_whole (&filter->products) && list_is_whole (&filter->exclude_products) &&
+           text_is_whole (filter->tag) && text_is_whole (filter->exclude_tag);
+}
+
+/* Nothing of it was lost to a lack of memory. */
+static bool
+program_is_whole (const struct program *program)
+{
+    bool whole = list_is_whole (&program->stores) && list_is_whole (&program->pricelists) &&
+                 text_is_whole (program->name) && text_is_whole (program->best_of);
+    for (uint32_t i = 0; i < program->rule_count; i++) {
+        const struct rule *rule = &program->rules[i];
+        whole = whole && filter_is_whole (&rule->filter) && list_is_whole (&rule->membership_product_ids) &&
+                text_is_whole (rule->code);
+    }
+    for (uint32_t i = 0; i < program->reward_count; i++) {
+        const struct reward *reward = &program->rewards[i];
+        whole = whole && filter_is_whole (&reward->filter) && list_is_whole (&reward->reward_products) &&
+                text_is_whole (reward->description);
+        for (uint32_t item = 0; item < reward->set_item_count; item++)
+            whole = whole && filter_is_whole (&reward->set_items[item].filter);
+    }
+    return whole;
+}
+
 int
 program_from_record (const struct wire_record *record, struct arena *arena, struct program *program, struct error *err)
 {
@@ -212,7 +261,7 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
     enum program_type type = (enum program_type)fields[F_PROGRAM_PROGRAM_TYPE].integer;
     *program = (struct program){
         .id = fields[F_PROGRAM_ID].integer,
-        .name = fields[F_PROGRAM_NAME].text,
+        .name = kept_text (&fields[F_PROGRAM_NAME], arena),
         .type = type,
         .state = (enum program_state)fields[F_PROGRAM_STATE].integer,
         .trigger = (enum trigger)fields[F_PROGRAM_TRIGGER].integer,
@@ -249,7 +298,7 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
         .shortfall = (enum shortfall)fields[F_PROGRAM_SHORTFALL].integer,
     };
     if (fields[F_PROGRAM_BEST_OF].present)
-        program->best_of = fields[F_PROGRAM_BEST_OF].text;
+        program->best_of = kept_text (&fields[F_PROGRAM_BEST_OF], arena);
     const struct wire_record *expiry = fields[F_PROGRAM_EXPIRY].record;
     if (expiry != NULL)
         program->expiry = (struct expiry){
@@ -259,7 +308,7 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
         };
     if (hours_of (&fields[F_PROGRAM_HOURS], program, err) < 0)
         return -1;
-    if (parts_of (fields, arena, program) < 0)
+    if (parts_of (fields, arena, program) < 0 || !program_is_whole (program))
         return error_set (err, ERROR_TOO_LARGE, "the program is too large for the memory of one request");
     return 0;
 }

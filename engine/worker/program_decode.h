@@ -5,7 +5,7 @@
 #include "domain/catalog.h"
 #include "wire/schemas.h"
 
-/* Fills *program from a record of SCHEMA_PROGRAM; memory from the arena, strings borrowed from the record. -1:
+/* Fills *program from a record of SCHEMA_PROGRAM; all of it in the arena: the record may go. -1:
  * invalid_request by path (hours that are no times), or too_large when the arena is exhausted. What contradicts itself is
  * found by program_check. */
 int program_from_record (const struct wire_record *record, struct arena *arena, struct program *program,
