@@ -271,6 +271,30 @@
     X (LOAD_PARTS, "SELECT part, body FROM load_parts WHERE load_id = $1::int8 ORDER BY part")                 \
     X (LOAD_FINISH, "UPDATE loads SET state = 2 WHERE load_id = $1::int8")                                     \
     X (LOAD_PARTS_DELETE, "DELETE FROM load_parts WHERE load_id = $1::int8")                                   \
+    /* -------- coupons: a batch has no bucket, its coupons lie in that of its name */                         \
+    X (COUPON_BATCH_PUT,                                                                                       \
+       "INSERT INTO coupon_batches AS b (batch, program_id, pattern, points, expires, total, created_at) "     \
+       "VALUES ($1::text, $2::int8, $3::text, $4::int8, $5::timestamptz, $6::int4, $7::timestamptz) "          \
+       "ON CONFLICT (batch) DO UPDATE SET total = greatest(b.total, excluded.total) "                          \
+       "RETURNING program_id, pattern, points, expires")                                                       \
+    X (COUPON_TOTAL, "SELECT coalesce(sum(total), 0)::int8 FROM coupon_batches WHERE pattern = $1::text")      \
+    X (COUPON_BATCH_GET, "SELECT program_id, pattern, points, expires, total FROM coupon_batches WHERE batch = $1::text") \
+    X (COUPONS_READ,                                                                                           \
+       "SELECT number, card_id, code FROM coupons WHERE bucket = $1::int2 AND batch = $2::text AND number >= $3::int4 " \
+       "ORDER BY number LIMIT $4::int4")                                                                       \
+    X (COUPONS_INSERT,                                                                                         \
+       "INSERT INTO coupons (bucket, batch, number, card_id, code) "                                           \
+       "SELECT $1::int2, $2::text, t.number, t.card_id, t.code FROM unnest($3::int4[], $4::int8[], $5::text[]) AS t(number, card_id, code)") \
+    /* What cards are worth at $3, from all their lots. */                                                     \
+    X (COUPON_CARDS,                                                                                           \
+       "SELECT c.card_id, c.program_id, c.partner_id, c.code, c.state, c.held, l.usable, l.pending, l.expired, l.expires " \
+       "FROM unnest($2::int8[]) AS t(id) "                                                                     \
+       "CROSS JOIN LATERAL (SELECT * FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) c " \
+       "CROSS JOIN LATERAL (SELECT "                                                                           \
+       "coalesce(sum(remaining) FILTER (WHERE state = 1 AND usable_from <= $3::timestamptz AND expires > $3::timestamptz), 0)::int8 AS usable, " \
+       "coalesce(sum(remaining) FILTER (WHERE state = 1 AND usable_from > $3::timestamptz AND expires > $3::timestamptz), 0)::int8 AS pending, " \
+       "coalesce(sum(remaining) FILTER (WHERE state = 3 OR (state = 1 AND expires <= $3::timestamptz)), 0)::int8 AS expired, " \
+       "max(expires) AS expires FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = t.id OFFSET 0) l") \
     /* -------- reads */                                                                                       \
     X (HISTORY_PAGE,                                                                                           \
        "SELECT " HISTORY_COLUMNS "FROM point_history WHERE bucket = $1::int2 AND card_id = $2::int8 AND seq < $3::int4 " \

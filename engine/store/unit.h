@@ -36,6 +36,7 @@ struct unit_card {
     bool found, single;
     bool state_changed;   /* blocked or not any more: written with its reason */
     struct str state_reason;
+    bool code_claimed;    /* a new card's code stands in the directory already */
     bool dropped;         /* made by a request that failed: as if it were not there */
     int64_t odoo_card_id; /* new cards: 0 none */
     uint32_t lots_read;

@@ -112,7 +112,7 @@ send_new_codes (struct unit *unit, int bucket, unsigned *sent)
     rows_begin (&rows, 2, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct card *card = &unit->cards[i].card;
-        if (!card->is_new || bucket_of_text (card->code, unit->buckets) != bucket)
+        if (!card->is_new || unit->cards[i].code_claimed || bucket_of_text (card->code, unit->buckets) != bucket)
             continue;
         rows.count++;
         pg_array_bytes (&rows.columns[0], card->code);

@@ -46,7 +46,10 @@ enum method_target {
     X (ADMIN_STATS, "admin.stats", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "the broker's figures, and each worker's") \
     X (CARD_BLOCK, "card.block", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_STATE, "a card that neither earns nor spends") \
     X (CARD_UNBLOCK, "card.unblock", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_STATE, "does both again")           \
-    X (CARD_TRANSFER, "card.transfer", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_TRANSFER, "points from card to card; they keep their dates")
+    X (CARD_TRANSFER, "card.transfer", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_TRANSFER, "points from card to card; they keep their dates") \
+    X (COUPON_GENERATE, "coupon.generate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, COUPON_GENERATE, "cards with codes made by a pattern") \
+    X (COUPON_LIST, "coupon.list", ROLES_OFFICE, SCOPE_NONE, TARGET_READ, COUPON_LIST, "the coupons of a batch")     \
+    X (COUPON_CHECK, "coupon.check", ROLES_SALES, SCOPE_NONE, TARGET_READ, COUPON_CHECK, "what a code is worth")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

@@ -16,6 +16,7 @@
 #define MONEY_MAX INT64_C (1000000000000000)        /* minor units: 10^13 of a currency with 2 digits */
 #define MICRO_MAX INT64_C (1000000000000000)        /* 10^9 in millionths */
 #define POINTS_MAX INT64_C (100000000000000)        /* 10^12 points */
+#define COUPONS_MAX 5000                             /* of one coupon.generate */
 #define PERCENT_MAX INT64_C (100000000)             /* 100 % in millionths */
 
 /* Lists of names, in the order of the domain's enums (domain/catalog.h). */
@@ -164,6 +165,25 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (CARD_TRANSFER, TO, "to", WIRE_RECORD, WIRE_REQUIRED | WIRE_SHORT, 0, 0, 0, &SCHEMA_CARD_REF, NULL, "the card that gets") \
     X (CARD_TRANSFER, POINTS, "points", WIRE_POINTS, 0, 1, POINTS_MAX, 0, NULL, NULL, "how many; all that are usable when absent") \
     X (CARD_TRANSFER, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history of both")
+
+#define COUPON_GENERATE_FIELDS(X)                                                                                      \
+    X (COUPON_GENERATE, PROGRAM_ID, "program_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the program whose cards they are") \
+    X (COUPON_GENERATE, PATTERN, "pattern", WIRE_STRING, WIRE_REQUIRED, 1, WIRE_NAME_MAX, 0, NULL, NULL, "SUMMER-####: each # becomes one of 32 letters and digits") \
+    X (COUPON_GENERATE, BATCH, "batch", WIRE_STRING, WIRE_INT_OK, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the batch's id, yours; made up when absent") \
+    X (COUPON_GENERATE, COUNT, "count", WIRE_INT, 0, 1, COUPONS_MAX, 1, NULL, NULL, "how many; with partner_ids one for each") \
+    X (COUPON_GENERATE, OFFSET, "offset", WIRE_INT, 0, 0, 100000000, 0, NULL, NULL, "the number of the first in its batch, from 0; those that are there are not made again") \
+    X (COUPON_GENERATE, TOTAL, "total", WIRE_INT, 0, 1, 100000000, 0, NULL, NULL, "how many the batch shall have in the end; refused at once where the pattern has too few codes") \
+    X (COUPON_GENERATE, POINTS, "points", WIRE_POINTS, 0, 1, POINTS_MAX, POINTS_ONE, NULL, NULL, "points of each") \
+    X (COUPON_GENERATE, EXPIRES, "expires", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "when they expire; as the program says when absent") \
+    X (COUPON_GENERATE, PARTNER_IDS, "partner_ids", WIRE_INTS, 0, 0, COUPONS_MAX, 0, NULL, NULL, "whose they are, in order; without them they are the bearer's")
+
+#define COUPON_LIST_FIELDS(X)                                                                                          \
+    X (COUPON_LIST, BATCH, "batch", WIRE_STRING, WIRE_REQUIRED | WIRE_INT_OK, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the batch") \
+    X (COUPON_LIST, LIMIT, "limit", WIRE_INT, 0, 1, 1000, 100, NULL, NULL, "coupons at most")                          \
+    X (COUPON_LIST, CURSOR, "cursor", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "`next_cursor` of the page before")
+
+#define COUPON_CHECK_FIELDS(X)                                                                                         \
+    X (COUPON_CHECK, CODE, "code", WIRE_STRING, WIRE_REQUIRED, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the code")
 
 #define EXPIRY_FIELDS(X)                                                                                               \
     X (EXPIRY, POLICY, "policy", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_EXPIRY, "how points expire")           \
@@ -375,7 +395,10 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (LOAD_COMMIT, "load_commit")          \
     X (EMPTY, "empty")                      \
     X (CARD_STATE, "card_state")            \
-    X (CARD_TRANSFER, "card_transfer")
+    X (CARD_TRANSFER, "card_transfer")      \
+    X (COUPON_GENERATE, "coupon_generate")  \
+    X (COUPON_LIST, "coupon_list")          \
+    X (COUPON_CHECK, "coupon_check")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

@@ -12,8 +12,8 @@ no_memory (struct request *request)
     return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
 }
 
-static int64_t
-time_of (const struct executor *executor, struct wire_time time)
+int64_t
+card_time (const struct executor *executor, struct wire_time time)
 {
     if (time.has_offset)
         return time.us;
@@ -192,7 +192,7 @@ add_points (struct executor *executor, struct request *request, struct unit_card
     struct unit *unit = &executor->unit;
     const struct zone *zone = &executor->cache.catalog->zone;
     int64_t now = unit->recorded_at;
-    int64_t until = expires->present  ? time_of (executor, expires->time)
+    int64_t until = expires->present  ? card_time (executor, expires->time)
                     : program != NULL ? expiry_instant (&program->expiry, zone, now)
                                       : INSTANT_NEVER;
     if (until <= now)
@@ -229,6 +229,7 @@ create (struct executor *executor, struct request *request, const struct program
         return -1;
     if (data->code.size > 0 && claim_code (executor, request, code, card_id) < 0)
         return -1;
+    card->code_claimed = data->code.size > 0;
     struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_CARD_CREATED, .card_id = card_id };
     if (unit_add_event (unit, &event) < 0)
         return no_memory (request);
@@ -338,7 +339,7 @@ instant_asked (struct executor *executor, struct request *request, int64_t *inst
     *instant = executor->unit.recorded_at;
     if (!at->present)
         return 0;
-    int64_t asked = time_of (executor, at->time);
+    int64_t asked = card_time (executor, at->time);
     if (asked < *instant - US_PER_MINUTE)
         return error_field (&request->error, ERROR_INVALID_REQUEST, "at",
                             "lies in the past; card.history tells what the balance was");

@@ -14,6 +14,8 @@ struct card_request *card_request_new (struct executor *executor, struct request
 /* So many fields about a card, in the caller's map: as it is at an instant. */
 enum { CARD_FIELDS = 10 };
 int card_render (struct executor *executor, struct request *request, struct unit_card *entry, int64_t instant);
+/* A time of a request as an instant: in the engine's zone where it names no offset. */
+int64_t card_time (const struct executor *executor, struct wire_time time);
 /* -1 with card_blocked where it is blocked. */
 int card_check_open (struct request *request, const struct unit_card *card);
 

@@ -2,6 +2,7 @@
 #include "store/migrate.h"
 #include "worker/card_methods.h"
 #include "worker/catalog_methods.h"
+#include "worker/coupon_methods.h"
 #include "worker/order_request.h"
 #include "worker/render.h"
 
@@ -97,5 +98,12 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                                .want = card_transfer_want,
                                .execute = card_transfer_execute,
                                .replay = stored_replay },
+    [METHOD_COUPON_GENERATE] = { .prepare = coupon_generate_prepare,
+                                 .want = coupon_generate_want,
+                                 .execute = coupon_generate_execute,
+                                 .replay = stored_replay,
+                                 .alone = true },
+    [METHOD_COUPON_LIST] = { .execute = coupon_list_execute },
+    [METHOD_COUPON_CHECK] = { .execute = coupon_check_execute },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

@@ -210,6 +210,27 @@ CREATE TABLE card_codes (
     PRIMARY KEY (bucket, code)
 );
 
+-- Cards that were made in batches: coupon `number` of a batch is one card, for ever, so that a call that is repeated goes
+-- on where it stopped. `bucket` is that of the batch's name.
+CREATE TABLE coupon_batches (
+    batch      text PRIMARY KEY CHECK (octet_length(batch) BETWEEN 1 AND 64),
+    program_id bigint NOT NULL,
+    pattern    text NOT NULL,
+    points     bigint NOT NULL CHECK (points > 0),
+    expires    timestamptz, -- null: as the program says
+    total      integer NOT NULL CHECK (total > 0),
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX coupon_batches_pattern ON coupon_batches (pattern);
+CREATE TABLE coupons (
+    bucket  smallint NOT NULL,
+    batch   text NOT NULL,
+    number  integer NOT NULL CHECK (number >= 0),
+    card_id bigint NOT NULL,
+    code    text NOT NULL,
+    PRIMARY KEY (bucket, batch, number)
+);
+
 -- ---------------------------------------------------------------- members and cards
 
 CREATE TABLE members (

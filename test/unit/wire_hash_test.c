@@ -131,6 +131,9 @@ static const struct {
     { "load_commit", "load_id:i parts:i" },
     { "card_state", "card_id:i code:s partner_id:i program_id:i reason:s" },
     { "card_transfer", "from:r to:r points:p reason:s" },
+    { "coupon_generate", "program_id:i pattern:s batch:s count:i offset:i total:i points:p expires:t partner_ids:I" },
+    { "coupon_list", "batch:s limit:i cursor:s" },
+    { "coupon_check", "code:s" },
 };
 
 static const struct {

@@ -106,6 +106,22 @@ class Methods:
         body = {"from": source, "to": target, "reason": reason, **_given(points=points)}
         return self.call("card.transfer", body, **options)
 
+    # Coupons.
+
+    def coupon_generate(self, program_id, pattern, count=None, **fields):
+        """Cards with codes made by a pattern; the fields are those of coupon.generate, and the options of a call."""
+        options = {name: fields.pop(name) for name in ("key", "timeout") if name in fields}
+        body = _given(program_id=program_id, pattern=pattern, count=count, **fields)
+        return self.call("coupon.generate", body, **options)
+
+    def coupon_list(self, batch, limit=None, cursor=None, **options):
+        """A page of a batch's coupons; ``cursor`` is ``next_cursor`` of the page before."""
+        return self.call("coupon.list", _given(batch=batch, limit=limit, cursor=cursor), **options)
+
+    def coupon_check(self, code, **options):
+        """What a code is worth."""
+        return self.call("coupon.check", {"code": code}, **options)
+
     # Programs and what they refer to.
 
     def program_put(self, program, **options):

@@ -79,6 +79,9 @@ METHODS = {
     "card.block": {"scope": "op", "roles": ["odoo", "admin"], "doc": "a card that neither earns nor spends"},
     "card.unblock": {"scope": "op", "roles": ["odoo", "admin"], "doc": "does both again"},
     "card.transfer": {"scope": "op", "roles": ["odoo", "admin"], "doc": "points from card to card; they keep their dates"},
+    "coupon.generate": {"scope": "op", "roles": ["odoo", "admin"], "doc": "cards with codes made by a pattern"},
+    "coupon.list": {"scope": "none", "roles": ["odoo", "admin"], "doc": "the coupons of a batch"},
+    "coupon.check": {"scope": "none", "roles": ["till", "odoo", "admin"], "doc": "what a code is worth"},
 }
 
 
