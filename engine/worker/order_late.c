@@ -35,7 +35,7 @@ run_set_time (struct order_run *run)
     if (!run->data->has_at && run->data->has_date && check_date (run) < 0)
         return -1;
     run->record.is_late = !run->data->has_at && run->data->has_date && !order->is_import && is_late (run);
-    order->forgiving = run->record.is_late || order->paid;
+    order->forgiving = run->record.is_late || order->paid || order->has_charged_total;
     if (!run->record.is_late || order->draft_count > 0)
         return 0;
     return catalog_cache_at (cache, run->unit->pg, order->instant, run->arena, &run->catalog, run->unit->deadline_us,

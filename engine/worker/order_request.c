@@ -303,7 +303,7 @@ order_prepare (struct executor *executor, struct request *request)
         .auto_claim = fields[F_ORDER_AUTO_CLAIM].boolean,
         .skip_refused = fields[F_ORDER_ON_REFUSED].integer == 1,
         .is_import = fields[F_ORDER_IMPORT].boolean,
-        .paid = fields[F_ORDER_PAID].boolean || fields[F_ORDER_CHARGED_TOTAL].present,
+        .paid = fields[F_ORDER_PAID].boolean,
         .has_charged_total = fields[F_ORDER_CHARGED_TOTAL].present,
         .charged_total_minor = fields[F_ORDER_CHARGED_TOTAL].integer,
         .has_expected_total = fields[F_ORDER_EXPECTED_TOTAL].present,
