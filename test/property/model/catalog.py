@@ -1,21 +1,24 @@
-"""Which program takes part in an order (rule 1), and which product a rule or a reward is about (rule 2)."""
+"""Programs, products, levels: which program takes part in an order (rule 1), and what a rule or a reward is about (rule 2)."""
 
 import datetime
 import zoneinfo
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-RULE_FIELDS = ("product_ids", "category_id", "tag", "exclude_product_ids", "exclude_category_id", "exclude_tag")
-REWARD_FIELDS = ("discount_product_ids", "discount_category_id", "discount_tag") + RULE_FIELDS[3:]
+EXCLUSIONS = ("exclude_product_ids", "exclude_category_id", "exclude_tag")
+RULE_FIELDS = ("product_ids", "category_id", "tag") + EXCLUSIONS
+REWARD_FIELDS = ("discount_product_ids", "discount_category_id", "discount_tag") + EXCLUSIONS
+ITEM_FIELDS = ("product_ids", "category_id", "tag", None, None, None)
 
 
 class Catalog:
-    """Programs, products, categories and stores, as they are put."""
+    """Programs, products, categories, stores and levels, as they are put."""
 
-    def __init__(self, programs, products=(), categories=(), stores=(), time_zone="UTC"):
+    def __init__(self, programs, products=(), categories=(), stores=(), levels=(), time_zone="UTC"):
         self.programs = {program["program_id"]: program for program in programs}
         self.products = {product["product_id"]: product for product in products}
         self.parents = {category["category_id"]: category.get("parent_id") for category in categories}
         self.zones = {store["store_id"]: store.get("time_zone", time_zone) for store in stores}
+        self.levels = {level["membership_product_id"]: level for level in levels}
         self.time_zone = time_zone
 
     def is_below(self, category, ancestor):
@@ -26,7 +29,8 @@ class Catalog:
         return False
 
     def fits(self, names, fields, product_id):
-        """Whether a rule (RULE_FIELDS) or a reward (REWARD_FIELDS) is about a product. Naming nothing fits everything."""
+        """Whether a rule (RULE_FIELDS), a reward (REWARD_FIELDS) or a set's item is about a product. Naming nothing fits
+        everything."""
         products, category, tag, no_products, no_category, no_tag = (fields.get(name) for name in names)
         product = self.products.get(product_id, {})
         tags = product.get("tags", [])
@@ -42,12 +46,22 @@ class Catalog:
             or (tag is not None and tag in tags)
         )
 
+    def rule_fits(self, program, rule, product_id):
+        """The same of a rule; in gift card and wallet programs one that names nothing fits nothing."""
+        if is_payment(program) and not any(rule.get(name) for name in RULE_FIELDS[:3]):
+            return False
+        return self.fits(RULE_FIELDS, rule, product_id)
+
+    def is_given(self, product_id):
+        """A product that is not active is never given."""
+        return self.products.get(product_id, {}).get("active", True)
+
     def local(self, order, instant):
         zone = self.zones.get(order.get("store_id"), self.time_zone)
         return instant.astimezone(zoneinfo.ZoneInfo(zone))
 
-    def why_not(self, program, order, instant):
-        """None if the program takes part in the order, else the reason."""
+    def why_not_now(self, program, order, instant):
+        """None if a program takes part where and when the order is, else the reason."""
         if program.get("state", "active") != "active":
             return "not_active"
         local = self.local(order, instant)
@@ -71,6 +85,37 @@ class Catalog:
             return "wrong_pricelist"
         return None
 
+    def base_level(self):
+        """The level on which a member stands who has none (rule 8)."""
+        below = sorted(self.levels.values(), key=lambda level: (level.get("sequence", 0), level["membership_product_id"]))
+        return below[0]["membership_product_id"] if below and below[0].get("sequence", 0) == 0 else None
+
+    def primary_of(self, level):
+        """The active primary loyalty program of a level, or None."""
+        for id in sorted(self.programs):
+            program = self.programs[id]
+            if (
+                level is not None
+                and program["program_type"] == "loyalty"
+                and program.get("state", "active") == "active"
+                and program.get("is_primary_loyalty")
+                and program.get("membership_product_id") == level
+            ):
+                return program
+        return None
+
+    def program_of_code(self, code):
+        """(program, rule) of a rule's code; compared without case and outer blanks (rule 28)."""
+        for program in self.programs.values():
+            for rule in program.get("rules", []):
+                if program.get("state", "active") == "active" and rule.get("code") and same_code(rule["code"], code):
+                    return program, rule
+        return None
+
+
+def same_code(one, other):
+    return one.strip(" ").upper() == other.strip(" ").upper()
+
 
 def names_nothing(names, fields):
     """Whether a rule or a reward covers all products."""
@@ -86,14 +131,45 @@ def within(minute, start, end):
     return start <= minute < end if start <= end else minute >= start or minute < end
 
 
-def has_cards(program):
-    """Points of these programs stand on a member's card."""
-    return program["program_type"] == "loyalty" or program.get("applies_on") == "both"
+def applies_on(program):
+    return program.get("applies_on") or ("both" if program["program_type"] == "loyalty" else "current")
+
+
+def is_payment(program):
+    """Gift cards and wallets are payments (rule 13)."""
+    return program["program_type"] in ("gift_card", "ewallet")
+
+
+def is_automatic(program):
+    return program.get("trigger", "auto") == "auto"
+
+
+def has_member_card(program):
+    """Points of these programs stand on the one card that a member has of it."""
+    return program["program_type"] in ("loyalty", "ewallet") or applies_on(program) == "both"
+
+
+def makes_cards(program):
+    """An order that fits gets new cards: gift cards, coupons for the next order."""
+    return applies_on(program) == "future" and not has_member_card(program)
+
+
+def is_spent_by_card(program):
+    """What is spent in these comes from a card that is shown, never from the order itself."""
+    return program["program_type"] == "coupons" or applies_on(program) == "future"
 
 
 def applies_by_itself(program):
     """`auto_claim`: automatic, for the current order, one reward, no choice."""
-    return not has_cards(program) and len(program.get("rewards", [])) == 1
+    rewards = program.get("rewards", [])
+    return (
+        is_automatic(program)
+        and applies_on(program) == "current"
+        and program["program_type"] not in ("coupons", "loyalty", "referral")
+        and not is_payment(program)
+        and len(rewards) == 1
+        and len(rewards[0].get("reward_product_ids", [])) <= 1
+    )
 
 
 def rewards_of(program):

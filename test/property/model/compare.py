@@ -5,11 +5,12 @@ from .figures import minor
 
 def answer_of(model):
     """What the model says, by name."""
+    taxes = model.state.taxes()
     answer = {
         "amount_total": model.state.costs,
-        "amount_tax": sum(model.taxes().values()),
-        "taxes": {id: amount for id, amount in model.taxes().items() if amount},
-        "points": model.points(),
+        "amount_tax": sum(taxes.values()),
+        "taxes": {id: amount for id, amount in taxes.items() if amount},
+        "points": points_of(model),
         "claims": [answer if answer == "ok" or isinstance(answer, tuple) else "refused" for answer in model.answers],
         "discounts": [],
     }
@@ -17,7 +18,7 @@ def answer_of(model):
     for i, line in enumerate(model.lines):
         taken = model.line_discount(i)
         answer[f"line {line.id}"] = {"total": line.total - taken, "discount": taken}
-    for discount in model.state.discounts:
+    for discount in model.state.given:
         answer["discounts"].append(
             {
                 "program": discount.entry.program_id,
@@ -29,6 +30,15 @@ def answer_of(model):
             }
         )
     return answer
+
+
+def points_of(model):
+    """(earned, redeemed, balance after it) by program."""
+    result = {}
+    for key, (earned, redeemed) in model.card_points().items():
+        card = next(card for card in model.pockets() if card.key() == key)
+        result[card.program_id] = (earned, redeemed, card.usable + earned - min(earned, card.debt) - redeemed)
+    return result
 
 
 def claim_of(claim):
@@ -113,7 +123,7 @@ def differences(model, reply):
     for name in sorted(set(engine) | set(mine)):
         if engine.get(name) == mine.get(name):
             continue
-        if not model.taxes_are_certain() and name in ("amount_tax", "amount_untaxed", "taxes", "discounts"):
+        if not model.state.taxes_are_certain() and name in ("amount_tax", "amount_untaxed", "taxes", "discounts"):
             same_but_taxes = name != "discounts" or without_taxes(engine[name]) == without_taxes(mine[name])
             if same_but_taxes and is_near(engine[name], mine[name], len(mine["discounts"])):
                 continue

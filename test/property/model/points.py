@@ -1,0 +1,169 @@
+"""Which rules hold, and the points that an order earns (rules 2 to 8)."""
+
+import datetime
+
+from .catalog import RULE_FIELDS, is_automatic, makes_cards, names_nothing, same_code
+from .figures import down, exact, half_away, minor
+
+LIMITS = (
+    "max_usage", "max_usage_per_customer", "max_usage_per_store", "max_usage_per_day", "max_usage_per_week",
+    "max_usage_per_month", "max_usage_per_year",
+)  # fmt: skip
+
+
+class Points:
+    """The part of an Evaluation that asks rules. `given` are always the rewards given so far, `codes` those entered."""
+
+    def matching(self, program, rule):
+        """The lines that a rule is about. Sold cards earn nothing but in the program that sells them."""
+        return [
+            i
+            for i, line in enumerate(self.lines)
+            if line.sells in (None, program["program_id"]) and self.catalog.rule_fits(program, rule, line.product_id)
+        ]
+
+    def why_rule_fails(self, program, rule, given, codes):
+        """Rules 2, 3: None if the rule holds."""
+        if rule.get("mode") == "with_code" and not any(same_code(rule["code"], code) for code in codes):
+            return "unknown_code"
+        if rule.get("membership_product_ids") and self.level not in rule["membership_product_ids"]:
+            return "wrong_membership"
+        if rule.get("first_order") and not (self.has_member and self.standing.is_first_order):
+            return "not_first_order"
+        if rule.get("birthday") is not None and not self.is_birthday(program, rule["birthday"]):
+            return "not_birthday"
+        fitting = self.matching(program, rule)
+        if not any(self.lines[i].qty > 0 for i in fitting):
+            return "no_matching_product"
+        units = sum(self.lines[i].qty for i in fitting)
+        if units < exact(rule.get("minimum_qty", 0)):
+            return "minimum_qty"
+        untaxed = rule.get("minimum_amount_tax_mode", "incl") == "excl"
+        money = sum(self.lines[i].untaxed if untaxed else self.lines[i].total for i in fitting)
+        if names_nothing(RULE_FIELDS, rule):
+            for gift in given:
+                other = gift.entry.program
+                if gift.layer != "payment" and not is_automatic(other) and other is not program:
+                    money -= gift.amount - (sum(gift.taxes.values()) if untaxed else 0)
+        if money < minor(rule.get("minimum_amount", 0)):
+            return "minimum_amount"
+        return None
+
+    def is_birthday(self, program, window):
+        """Rule 30: from so many days before to so many days after, once a calendar year."""
+        birthday, today = self.standing.birthday, self.instant.date()
+        if birthday is None:
+            return False
+        for year in (today.year - 1, today.year, today.year + 1):
+            try:
+                day = birthday.replace(year=year)
+            except ValueError:  # 29 February
+                day = datetime.date(year, 2, 28)
+            first = day - datetime.timedelta(days=window.get("days_before", 0))
+            last = day + datetime.timedelta(days=window.get("days_after", 0))
+            if first <= today <= last:
+                return (program["program_id"], year) not in self.standing.birthdays_used
+        return False
+
+    def holding(self, program, given, codes):
+        """The rules that hold; of a program with a code all of them have to at a till, one in a sale (rule 2)."""
+        rules = program.get("rules", [])
+        holding = [rule for rule in rules if self.why_rule_fails(program, rule, given, codes) is None]
+        if not is_automatic(program) and self.channel == "pos" and len(holding) < len(rules):
+            return []
+        return holding
+
+    def fits(self, program, given, codes):
+        """Whether a program's conditions hold (rule 5): one without rules is always eligible."""
+        return not program.get("rules") or bool(self.holding(program, given, codes))
+
+    def paid_units(self, indexes, given):
+        """Units that earn: those given free earn nothing."""
+        return sum(self.lines[i].qty - sum(gift.free.get(i, 0) for gift in given) for i in indexes)
+
+    def money_paid(self, program, rule, given):
+        """Rule 4, tax included, in cents."""
+        fitting = self.matching(program, rule)
+        money = sum(self.lines[i].total for i in fitting)
+        is_net = program.get("earn_on", "gross") == "net"
+        for gift in given:
+            other = gift.entry.program
+            own = other["program_id"] == program["program_id"]
+            if self.channel == "sale":
+                own = other["program_type"] == program["program_type"]
+            if gift.layer == "payment":
+                if is_net and names_nothing(RULE_FIELDS, rule):
+                    money -= gift.amount
+            elif gift.layer == "free":
+                money -= sum(gift.parts.get(i, 0) for i in fitting)
+            elif (is_net or not own) and (names_nothing(RULE_FIELDS, rule) or not gift.entry.is_order_wide()):
+                money -= sum(gift.parts.get(i, 0) for i in fitting)
+        return money
+
+    def earned(self, program, given, codes):
+        """Points of this order, in hundredths. A program of type coupons earns nothing (rule 5)."""
+        if program["program_type"] == "coupons" or program["program_id"] in self.absent or not self.may_earn(program):
+            return 0
+        return sum(self.points_of_rule(program, rule, given) for rule in self.holding(program, given, codes))
+
+    def points_of_rule(self, program, rule, given):
+        amount, mode = exact(rule.get("reward_point_amount", 1)), rule.get("reward_point_mode", "order")
+        if mode == "money":
+            gained = amount * self.money_paid(program, rule, given)
+        elif mode == "unit":
+            gained = amount * 100 * self.paid_units(self.matching(program, rule), given)
+        else:
+            gained = amount * 100
+        return max(0, self.round_points(gained * self.multiplier(program)))
+
+    def round_points(self, points):
+        return down(points) if self.channel == "sale" else half_away(points)
+
+    def may_earn(self, program):
+        """Rule 8: of loyalty programs only the primary one of the member's level, where there is one."""
+        if program["program_type"] != "loyalty" or not self.has_member:
+            return True
+        primary = self.catalog.primary_of(self.level)
+        return primary is None or primary is program
+
+    def multiplier(self, program):
+        """A level's multiplier applies to its primary program."""
+        if self.has_member and program is self.catalog.primary_of(self.level):
+            return exact(self.catalog.levels[self.level].get("earn_multiplier", 1))
+        return 1
+
+    def points_of_a_unit(self, entry):
+        """What a unit of a free product itself earns in its program (rule 14)."""
+        program, products = entry.program, entry.products()
+        if program["program_type"] == "coupons":
+            return 0
+        return sum(
+            exact(rule.get("reward_point_amount", 1)) * 100
+            for rule in self.holding(program, [], self.codes_until(entry.claim))
+            if rule.get("reward_point_mode", "order") == "unit"
+            and products
+            and all(self.catalog.rule_fits(program, rule, id) for id in products)
+        )
+
+    def cards_made(self, program, given, codes):
+        """Rule 6: the points of each new card of a `future` program."""
+        if not makes_cards(program) or program["program_id"] in self.absent:
+            return []
+        whole, split = 0, []
+        for rule in self.holding(program, given, codes):
+            mode = rule.get("reward_point_mode", "order")
+            if rule.get("reward_point_split") and mode in ("unit", "money"):
+                split += self.split(program, rule, given, mode)
+            else:
+                whole += self.points_of_rule(program, rule, given)
+        return ([whole] if whole else []) + [points for points in split if points]
+
+    def split(self, program, rule, given, mode):
+        amount, cards = exact(rule.get("reward_point_amount", 1)), []
+        for i in self.matching(program, rule):
+            line = self.lines[i]
+            units = int(self.paid_units([i], given))
+            if units > 0:
+                points = amount * 100 if mode == "unit" else amount * line.total / line.qty
+                cards += [self.round_points(points)] * units
+        return cards

@@ -1,0 +1,154 @@
+"""The engine beside the model of test/property/model: random carts on random catalogs.
+
+Runs alike every time; LOYALTY_MODEL_EXAMPLES sets how many catalogs are tried. Programs and carts to which the engine
+answers "not supported yet" are left out; the last test says how many.
+"""
+
+import collections
+import datetime
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from loyalty_client import LoyaltyError
+from model import carts
+from model.catalog import Catalog
+from model.compare import differences
+from model.figures import minor
+from model.open_findings import open_finding
+from model.order import Evaluation
+from model.standing import Pocket, Standing
+
+EXAMPLES = int(os.environ.get("LOYALTY_MODEL_EXAMPLES", 4000 if os.environ.get("LOYALTY_LONG") else 300))
+CARTS_OF_A_CATALOG = 4
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    derandomize="LOYALTY_MODEL_SEED" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+    phases=(Phase.generate, Phase.shrink),
+)
+COUNTS = collections.Counter()
+
+
+def is_not_supported(error):
+    return error.code == "invalid_request" and "not supported yet" in error.message
+
+
+class Shop:
+    """An engine with the products, members and cards of the random carts."""
+
+    def __init__(self, engine):
+        self.engine, self.call, self.client = engine, engine.call, engine.client()
+        self.call("reference.put", {"stores": carts.STORES, "products": carts.PRODUCTS, "categories": carts.CATEGORIES})
+        self.known = [id for id in carts.TYPES if self.has(dict(self.archived(id), state="active"))]
+        self.cards = [card for card in carts.CARDS if self.make_card(*card)]
+        self.put([])
+
+    @staticmethod
+    def archived(id):
+        places = carts.PLACES.get(carts.TYPES[id], "current")
+        trigger = "with_code" if carts.TYPES[id] in ("promo_code", "coupons") else "auto"
+        program = {"program_id": id, "name": "gone", "program_type": carts.TYPES[id], "applies_on": places}
+        return dict(program, trigger=trigger, state="archived")
+
+    def has(self, program):
+        """Puts a program; whether the engine supports it."""
+        try:
+            self.call("program.put", program)
+            return True
+        except LoyaltyError as error:
+            if not is_not_supported(error):
+                raise
+            COUNTS[f"program: {error.message}"] += 1
+            return False
+
+    def make_card(self, program, partner, code, points):
+        if program not in self.known:
+            return False
+        card = {"program_id": program, "partner_id": partner, "code": code, "points": points}
+        self.call("card.create", {name: value for name, value in card.items() if value is not None})
+        return True
+
+    def put(self, programs):
+        """These programs, and no others of carts. Answers those that the engine supports."""
+        while True:
+            ids = {program["program_id"] for program in programs}
+            gone = [self.archived(id) for id in self.known if id not in ids]
+            try:
+                self.client.load(programs=programs + gone)
+                return programs
+            except LoyaltyError as error:
+                if not is_not_supported(error):
+                    raise
+                place = int(error.details["path"].split("[")[1].split("]")[0])
+                COUNTS[f"program: {error.message}"] += 1
+                programs = programs[:place] + programs[place + 1 :]
+
+    def standing(self):
+        return Standing([Pocket(program, minor(points), partner, code) for program, partner, code, points in self.cards])
+
+    def catalog(self, programs):
+        return Catalog(programs, carts.PRODUCTS, carts.CATEGORIES, carts.STORES)
+
+    def quote(self, cart):
+        """The engine's answer, or None where it says that it cannot do this yet."""
+        if any(code not in [card[2] for card in self.cards] for code in cart.get("cards", [])):
+            COUNTS["cart: shows a card of a program that is not supported"] += 1
+            return None
+        try:
+            return self.call("order.quote", cart)
+        except LoyaltyError as error:
+            if not is_not_supported(error):
+                raise
+            COUNTS[f"cart: {error.message}"] += 1
+            return None
+
+
+@pytest.fixture(scope="module")
+def shop(engine):
+    return Shop(engine)
+
+
+def instant_of(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def report(programs, cart, different):
+    """A case as a person reads it."""
+    lines = ["", "programs:"] + [f"  {json.dumps(program)}" for program in programs]
+    lines += ["cart:", f"  {json.dumps(cart)}", "differences:"]
+    return "\n".join(lines + [f"  {name}:\n    engine {engine}\n    model  {mine}" for name, engine, mine in different])
+
+
+@SETTINGS
+@given(data=st.data())
+def test_quotes_agree(shop, data):
+    drawn = data.draw(carts.catalogs())
+    strategy = carts.carts(drawn)
+    drawn_carts = [data.draw(strategy) for _ in range(CARTS_OF_A_CATALOG)]
+    programs = shop.put(drawn)
+    for cart in drawn_carts:
+        reply = shop.quote(cart)
+        if reply is None:
+            continue
+        model = Evaluation(shop.catalog(programs), cart, instant_of(cart["at"]), shop.standing())
+        if open_finding(model):
+            COUNTS["cart: meets an open finding"] += 1
+            continue
+        COUNTS["carts compared"] += 1
+        COUNTS["carts with a reward"] += bool(model.state.given)
+        different = differences(model, reply)
+        assert not different, report(programs, cart, different)
+
+
+def test_what_was_compared():
+    """Prints what was left out (pytest -s shows it); nothing is compared where the engine cannot do much yet."""
+    for name, count in sorted(COUNTS.items(), key=lambda item: -item[1]):
+        print(f"{count:7} {name}")
+    assert COUNTS["carts compared"] > EXAMPLES / 2
