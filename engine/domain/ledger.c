@@ -424,6 +424,31 @@ ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t
 }
 
 int
+ledger_spend_owing (struct card *card, int64_t points, int64_t instant, const struct lot_source *source,
+                    struct arena *arena, const struct journal_row **row, int64_t *missing, struct error *err)
+{
+    struct consumption what = { .points = points, .instant = instant };
+    int64_t available, debt;
+    uint32_t lot_count;
+    assert (points > 0);
+    if (consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
+        return -1;
+    int64_t taken = points < available ? points : available;
+    if (__builtin_add_overflow (card->debt, points - taken, &debt))
+        return error_set (err, ERROR_INVALID_REQUEST, "card %" PRId64 " would owe too many points", card->card_id);
+    struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
+    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+        return out_of_memory (err);
+
+    uint32_t count = consumption_apply (card, &what, taken, uses);
+    card->debt = debt;
+    *row = journal_add (card, JOURNAL_REDEEM, -taken, instant, uses, count);
+    *missing = points - taken;
+    assert (ledger_check (card) == NULL);
+    return 0;
+}
+
+int
 ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uint32_t lot_no_count,
                   enum shortfall shortfall, int64_t instant, const struct lot_source *source, struct arena *arena,
                   int64_t *missing, struct error *err)

@@ -31,7 +31,7 @@ struct lot_use {
 struct journal_row {
     int32_t seq;          /* 1, 2, … per card, without gaps */
     enum journal_kind kind;
-    int64_t amount;       /* + or -; 0 only where a TAKE_BACK found nothing and all of it became debt */
+    int64_t amount;       /* + or -; 0 only where a TAKE_BACK or REDEEM found nothing and all of it became debt */
     int64_t balance;      /* the card's stored points after it */
     int64_t debt;         /* its debt after it */
     int64_t time;         /* the order's instant */
@@ -99,6 +99,11 @@ int ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int6
  * refund needs); valid as long as the arena. */
 int ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t instant,
                   const struct lot_source *source, struct arena *arena, const struct journal_row **row, struct error *err);
+
+/* Likewise, of rewards that were given already: what is missing (*missing) becomes debt. A REDEEM row, of no points where
+ * nothing was there. */
+int ledger_spend_owing (struct card *card, int64_t points, int64_t instant, const struct lot_source *source, struct arena *arena,
+                        const struct journal_row **row, int64_t *missing, struct error *err);
 
 /* Takes back `points` > 0, leaving what is held: first from the lots whose numbers are given, then FEFO, in both cases
  * also points that are pending; what is missing is debt, forgiven or refused (insufficient_points, nothing changes).

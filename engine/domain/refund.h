@@ -26,7 +26,7 @@ struct original_points {
     const int32_t *earned_lots;      /* the lots it created on that card */
     int64_t redeemed, given_back;
     uint32_t use_count;
-    const struct lot_use *uses;      /* lots it consumed, in FEFO order; given back in the reverse (last used, first back) */
+    const struct lot_use *uses;      /* lots it consumed, in FEFO order; given back in the reverse (last used, first back); lot 0: owed */
 };
 
 struct original {

@@ -93,8 +93,8 @@ effect_walk (struct record_io *io, const struct order *order, struct card_effect
     const struct card_state *state = index >= 0 ? &order->cards[index] : NULL;
     bool own_code = io->writing && (state == NULL || !str_equal (state->code, effect->code));
     int64_t shortfall = effect->shortfall;
-    int64_t *const numbers[] = { &effect->earned,     &effect->redeemed, &effect->taken_back,
-                                 &effect->given_back, &effect->missing,  &shortfall };
+    int64_t *const numbers[] = { &effect->earned,  &effect->redeemed, &effect->taken_back, &effect->given_back,
+                                 &effect->missing, &shortfall,        &effect->owed };
     io_bools (io, (bool *const[]){ &effect->is_created, &own_code }, 2);
     if (own_code)
         io_str (io, &effect->code);
@@ -319,4 +319,18 @@ order_record_decode (struct str bytes, struct arena *arena, struct order_record 
     if (io.bad || io.from != io.from_end)
         return error_set (err, ERROR_INTERNAL, "an order's record is damaged, or larger than memory allows");
     return 0;
+}
+
+const struct lot_use *
+card_effect_uses (const struct card_effect *effect, struct arena *arena, uint32_t *count)
+{
+    struct lot_use *uses = arena_array_of (arena, (size_t)effect->redeemed_count + 1, struct lot_use);
+    if (uses == NULL)
+        return NULL;
+    if (effect->redeemed_count > 0)
+        memcpy (uses, effect->redeemed_uses, effect->redeemed_count * sizeof *uses);
+    *count = effect->redeemed_count;
+    if (effect->owed > 0)
+        uses[(*count)++] = (struct lot_use){ 0, effect->owed };
+    return uses;
 }

@@ -71,6 +71,7 @@ struct card_effect {
     struct str code;
     bool is_created;                              /* by this order */
     int64_t earned, redeemed, taken_back, given_back; /* hundredths, >= 0: what was booked */
+    int64_t owed;                                 /* by rewards of an order that was paid for: became debt */
     int64_t missing;                              /* to be taken back, and not there */
     enum shortfall shortfall;                     /* what became of it */
     int64_t balance, debt;                        /* after it, at the order's instant */
@@ -92,6 +93,9 @@ struct order_record {
     uint32_t effect_count;
     const struct card_effect *effects;
 };
+
+/* What paid for an effect's rewards: the lots that it used and, last, lot 0 for what was owed; in the arena, or NULL. */
+const struct lot_use *card_effect_uses (const struct card_effect *effect, struct arena *arena, uint32_t *count);
 
 /* Appends the record's bytes. -1: internal (a list or the whole over its bound, or no memory); what was appended by
  * then has to be cut off by the caller. */

@@ -73,18 +73,21 @@ points_make (const struct order_record *record, struct arena *arena, struct orig
     for (uint32_t i = 0; i < record->effect_count; i++) {
         const struct card_effect *effect = &record->effects[i];
         int32_t *lots = arena_array_of (arena, effect->lot_count, int32_t);
-        if (lots == NULL)
+        uint32_t use_count;
+        const struct lot_use *uses = card_effect_uses (effect, arena, &use_count);
+        if (lots == NULL || uses == NULL)
             return out_of_memory (err);
         for (uint32_t lot = 0; lot < effect->lot_count; lot++)
             lots[lot] = effect->lots[lot].lot_no;
-        original->points[original->points_count++] = (struct original_points){ .card_id = effect->card_id,
-                                                                               .program_id = effect->program_id,
-                                                                               .earned = effect->earned,
-                                                                               .earned_lot_count = effect->lot_count,
-                                                                               .earned_lots = lots,
-                                                                               .redeemed = effect->redeemed,
-                                                                               .use_count = effect->redeemed_count,
-                                                                               .uses = effect->redeemed_uses };
+        original->points[original->points_count++] =
+            (struct original_points){ .card_id = effect->card_id,
+                                      .program_id = effect->program_id,
+                                      .earned = effect->earned,
+                                      .earned_lot_count = effect->lot_count,
+                                      .earned_lots = lots,
+                                      .redeemed = effect->redeemed + effect->owed,
+                                      .use_count = use_count,
+                                      .uses = uses };
     }
     return 0;
 }

@@ -206,6 +206,7 @@
        "INSERT INTO catalog_versions (version) SELECT version FROM state RETURNING version")                   \
     X (REFERENCE_BUMP, "UPDATE catalog_state SET reference_version = reference_version + 1 RETURNING reference_version") \
     X (CATALOG_SINCE, "SELECT created_at FROM catalog_versions WHERE version = $1::int8")                      \
+    X (CATALOG_AT, "SELECT version FROM catalog_versions WHERE created_at <= $1::timestamptz ORDER BY version DESC LIMIT 1") \
     X (CATALOG_PROGRAMS, "SELECT definition FROM promotion_programs WHERE " IN_FORCE " AND state = 1 ORDER BY program_id") \
     X (CATALOG_STORES,                                                                                         \
        "SELECT s.store_id, z.name, z.utc_us, z.offset_s FROM stores s JOIN time_zones z ON z.name = s.time_zone " \

@@ -17,6 +17,8 @@ catalog_cache_init (struct catalog_cache *cache, const struct engine_settings *s
 void
 catalog_cache_free (struct catalog_cache *cache)
 {
+    for (unsigned i = 0; i < OLD_CATALOGS_MAX; i++)
+        arena_destroy (&cache->old[i].arena);
     arena_destroy (&cache->catalog_arena);
     arena_destroy (&cache->product_arena);
     free (cache->products);
@@ -138,8 +140,17 @@ category_place (const struct catalog *catalog, int64_t category_id)
     return low < catalog->category_count && catalog->categories[low].id == category_id ? low : catalog->category_count;
 }
 
+static const struct id_list *
+lines_of (const struct catalog_cache *cache, const struct catalog *catalog)
+{
+    for (unsigned i = 0; i < OLD_CATALOGS_MAX; i++)
+        if (cache->old[i].arena != NULL && cache->old[i].catalog == catalog)
+            return cache->old[i].category_lines;
+    return cache->category_lines;
+}
+
 void
-catalog_cache_resolve (const struct catalog_cache *cache, struct order_line *line)
+catalog_cache_resolve (const struct catalog_cache *cache, const struct catalog *catalog, struct order_line *line)
 {
     uint32_t at = map_get (&cache->product_index, line->product_id);
     if (at == MAP_ABSENT || !cache->products[at].known)
@@ -150,9 +161,9 @@ catalog_cache_resolve (const struct catalog_cache *cache, struct order_line *lin
     line->tag_count = product->tag_count;
     line->tags = product->tags;
     if (product->has_category) {
-        uint32_t place = category_place (cache->catalog, product->category_id);
-        if (place < cache->catalog->category_count)
-            line->categories = cache->category_lines[place];
+        uint32_t place = category_place (catalog, product->category_id);
+        if (place < catalog->category_count)
+            line->categories = lines_of (cache, catalog)[place];
     }
 }
 
@@ -426,31 +437,97 @@ version_since (struct pg *pg, int64_t version, struct arena *arena, int64_t dead
     return 0;
 }
 
+/* A version with an arena of its own. */
+static int
+load_whole (const struct engine_settings *settings, struct pg *pg, int64_t version, struct old_catalog *loaded,
+            int64_t deadline_us, enum pg_failure *failure, struct error *err)
+{
+    struct arena *arena = arena_new (CATALOG_BYTES_MAX);
+    *loaded = (struct old_catalog){ .arena = arena };
+    *err = (struct error){ 0 };
+    if (arena == NULL)
+        return error_set (err, ERROR_INTERNAL, "out of memory for the catalog");
+    if (catalog_load (pg, settings, version, NULL, arena, &loaded->catalog, deadline_us, failure, err) < 0 ||
+        (loaded->category_lines = category_lines (loaded->catalog, arena)) == NULL) {
+        arena_destroy (&loaded->arena);
+        return *failure == PG_NONE
+                   ? error_set (err, ERROR_INTERNAL, "the catalog cannot be loaded: %.180s", err->message)
+                   : -1;
+    }
+    log_info ("catalog version %lld: %u programs", (long long)version, loaded->catalog->program_count);
+    return 0;
+}
+
 static int
 reload (struct catalog_cache *cache, struct pg *pg, int64_t version, int64_t deadline_us, enum pg_failure *failure,
         struct error *err)
 {
-    struct arena *arena = arena_new (CATALOG_BYTES_MAX);
-    struct catalog *catalog = NULL;
-    struct id_list *lines = NULL;
-    int64_t since = INT64_MIN;
-    if (arena == NULL)
-        return error_set (err, ERROR_INTERNAL, "out of memory for the catalog");
-    if (catalog_load (pg, cache->settings, version, NULL, arena, &catalog, deadline_us, failure, err) < 0 ||
-        version_since (pg, version, arena, deadline_us, failure, &since, err) < 0 ||
-        (lines = category_lines (catalog, arena)) == NULL) {
-        arena_destroy (&arena);
-        return lines == NULL && *failure == PG_NONE
-                   ? error_set (err, ERROR_INTERNAL, "the catalog cannot be loaded: %.180s", err->message)
-                   : -1;
+    struct old_catalog loaded;
+    int64_t since;
+    if (load_whole (cache->settings, pg, version, &loaded, deadline_us, failure, err) < 0)
+        return -1;
+    if (version_since (pg, version, loaded.arena, deadline_us, failure, &since, err) < 0) {
+        arena_destroy (&loaded.arena);
+        return -1;
     }
     arena_destroy (&cache->catalog_arena);
-    cache->catalog_arena = arena;
-    cache->catalog = catalog;
-    cache->category_lines = lines;
+    cache->catalog_arena = loaded.arena;
+    cache->catalog = loaded.catalog;
+    cache->category_lines = loaded.category_lines;
     cache->in_force_since = since;
-    log_info ("catalog version %lld: %u programs", (long long)version, catalog->program_count);
     return 0;
+}
+
+int
+catalog_cache_version (struct catalog_cache *cache, struct pg *pg, int64_t version, struct arena *arena,
+                       const struct catalog **catalog, int64_t deadline_us, enum pg_failure *failure, struct error *err)
+{
+    struct old_catalog *place = &cache->old[0], loaded;
+    int64_t since;
+    if (version == cache->catalog->version) {
+        *catalog = cache->catalog;
+        return 0;
+    }
+    for (unsigned i = 0; i < OLD_CATALOGS_MAX; i++) {
+        struct old_catalog *old = &cache->old[i];
+        if (old->arena != NULL && old->catalog->version == version) {
+            old->last_use = ++cache->uses;
+            *catalog = old->catalog;
+            return 0;
+        }
+        if (old->last_use < place->last_use)
+            place = old;
+    }
+    *failure = PG_NONE;
+    if (version_since (pg, version, arena, deadline_us, failure, &since, err) < 0)
+        return -1;
+    if (since == INT64_MIN && version != 1) /* the first is in force since ever */
+        return error_set (err, ERROR_NOT_FOUND, "there is no catalog version %lld", (long long)version);
+    if (load_whole (cache->settings, pg, version, &loaded, deadline_us, failure, err) < 0)
+        return -1;
+    arena_destroy (&place->arena);
+    *place = loaded;
+    place->last_use = ++cache->uses;
+    *catalog = place->catalog;
+    return 0;
+}
+
+int
+catalog_cache_at (struct catalog_cache *cache, struct pg *pg, int64_t instant, struct arena *arena,
+                  const struct catalog **catalog, int64_t deadline_us, enum pg_failure *failure, struct error *err)
+{
+    if (instant >= cache->in_force_since) {
+        *catalog = cache->catalog;
+        return 0;
+    }
+    struct pg_params params = { .arena = arena };
+    pg_param_time (&params, instant);
+    PGresult *result = pg_run (pg, STATEMENT_CATALOG_AT, &params, deadline_us, failure, err);
+    if (result == NULL)
+        return -1;
+    int64_t version = PQntuples (result) == 1 ? pg_int (result, 0, 0) : cache->catalog->version;
+    PQclear (result);
+    return catalog_cache_version (cache, pg, version, arena, catalog, deadline_us, failure, err);
 }
 
 static int

@@ -19,12 +19,24 @@ struct cached_product {
     const struct str *tags;
 };
 
+/* Versions that were in force once, for late orders and explanations. */
+enum { OLD_CATALOGS_MAX = 4 };
+
+struct old_catalog {
+    struct arena *arena;             /* holds `catalog`; NULL: the place is free */
+    struct catalog *catalog;
+    struct id_list *category_lines;
+    uint64_t last_use;               /* the smallest is the first to go */
+};
+
 struct catalog_cache {
     const struct engine_settings *settings;
     struct arena *catalog_arena;     /* holds `catalog` */
     struct catalog *catalog;         /* NULL: none was loaded yet */
     struct id_list *category_lines;  /* per category of the catalog: it and all above it */
     int64_t in_force_since;          /* when this version came */
+    struct old_catalog old[OLD_CATALOGS_MAX];
+    uint64_t uses;                   /* of `old` */
     int64_t reference_version;
     struct arena *product_arena;
     struct map product_index;
@@ -49,6 +61,16 @@ int catalog_cache_receive_products (struct catalog_cache *cache, struct pg *pg, 
 int catalog_cache_refresh (struct catalog_cache *cache, struct pg *pg, int64_t version, int64_t reference_version,
                            struct arena *arena, int64_t deadline_us, enum pg_failure *failure, struct error *err);
 
+/* The catalog of a version, the current or an old one, which stays valid until OLD_CATALOGS_MAX others were asked for. -1:
+ * not_found, when there was none of that number (a record of another database), or as the database failed. */
+int catalog_cache_version (struct catalog_cache *cache, struct pg *pg, int64_t version, struct arena *arena,
+                           const struct catalog **catalog, int64_t deadline_us, enum pg_failure *failure,
+                           struct error *err);
+/* The catalog that was in force at an instant. */
+int catalog_cache_at (struct catalog_cache *cache, struct pg *pg, int64_t instant, struct arena *arena,
+                      const struct catalog **catalog, int64_t deadline_us, enum pg_failure *failure,
+                      struct error *err);
+
 /* Loads the catalog of a version into an arena of its own: for validation of a change, with `extra` programs standing
  * in for those of the same id (or added), `removed` left out. */
 struct catalog_change {
@@ -63,8 +85,9 @@ int catalog_load (struct pg *pg, const struct engine_settings *settings, int64_t
                   struct arena *arena, struct catalog **catalog, int64_t deadline_us, enum pg_failure *failure,
                   struct error *err);
 
-/* Fills what was looked up for a line: known, active, categories, tags. */
-void catalog_cache_resolve (const struct catalog_cache *cache, struct order_line *line);
+/* Fills what was looked up for a line: known, active, categories, tags. Products are as they are now; the tree of categories is
+ * that of `catalog`, which came from this cache. */
+void catalog_cache_resolve (const struct catalog_cache *cache, const struct catalog *catalog, struct order_line *line);
 
 /* A named zone's table into the arena; not_found when the database has none of that name. */
 int zone_load (struct pg *pg, struct str name, struct arena *arena, struct zone *zone, int64_t deadline_us, enum pg_failure *failure,

@@ -128,6 +128,31 @@ take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t
     return append_journal_uses (run, &card->card, from, JOURNAL_TAKE_BACK, &effect->taken_uses, &effect->taken_count);
 }
 
+/* Takes the part that was owed (lot 0) out of what goes back: it came from no lot, and pays the debt that it became, or comes
+ * back as new points where that was paid meanwhile. */
+static int
+give_back_owed (struct order_run *run, struct unit_card *card, const struct lot_use **uses, uint32_t *use_count)
+{
+    const struct program *program = catalog_program (run->catalog, card->card.program_id);
+    struct lot_use *of_lots = arena_array_of (run->arena, *use_count, struct lot_use);
+    int64_t instant = run->record.order.instant, owed = 0;
+    uint32_t count = 0;
+    if (of_lots == NULL)
+        return run_no_memory (run);
+    for (uint32_t i = 0; i < *use_count; i++)
+        if ((*uses)[i].lot_no == 0)
+            owed += (*uses)[i].points;
+        else
+            of_lots[count++] = (*uses)[i];
+    *uses = of_lots;
+    *use_count = count;
+    if (owed == 0)
+        return 0;
+    int64_t expires = program != NULL ? expiry_instant (&program->expiry, &run->catalog->zone, instant) : INSTANT_NEVER;
+    return ledger_gain (&card->card, JOURNAL_GIVE_BACK, owed, instant, instant, expires, run->request->order_ref,
+                        run->arena, NULL, &run->request->error);
+}
+
 static int
 give_back (struct order_run *run, int64_t card_id, int64_t points, const struct lot_use *uses, uint32_t use_count)
 {
@@ -143,6 +168,8 @@ give_back (struct order_run *run, int64_t card_id, int64_t points, const struct 
     struct lot_finder finder = unit_lot_finder (run->unit);
     if (effect == NULL)
         return run_no_memory (run);
+    if (give_back_owed (run, card, &uses, &use_count) < 0)
+        return -1;
     if (ledger_give_back (&card->card, uses, use_count, extended, instant, &finder, run->arena, &run->request->error) <
         0)
         return -1;
@@ -172,7 +199,11 @@ run_undo (struct order_run *run, const struct order_record *original)
 {
     for (uint32_t i = 0; i < original->effect_count; i++) {
         const struct card_effect *effect = &original->effects[i];
-        if (give_back (run, effect->card_id, effect->redeemed, effect->redeemed_uses, effect->redeemed_count) < 0)
+        uint32_t use_count;
+        const struct lot_use *uses = card_effect_uses (effect, run->arena, &use_count);
+        if (uses == NULL)
+            return run_no_memory (run);
+        if (give_back (run, effect->card_id, effect->redeemed + effect->owed, uses, use_count) < 0)
             return -1;
     }
     for (uint32_t i = 0; i < original->effect_count; i++) {
@@ -238,13 +269,17 @@ redeem (struct order_run *run, struct unit_card *card, int64_t points)
 {
     const struct journal_row *row;
     struct lot_source source = unit_lot_source (run->unit);
-    if (ledger_spend (&card->card, JOURNAL_REDEEM, points, run->record.order.instant, &source, run->arena, &row,
-                      &run->request->error) < 0)
+    int64_t instant = run->record.order.instant, missing = 0;
+    struct error *err = &run->request->error;
+    if (run->record.order.forgiving
+            ? ledger_spend_owing (&card->card, points, instant, &source, run->arena, &row, &missing, err) < 0
+            : ledger_spend (&card->card, JOURNAL_REDEEM, points, instant, &source, run->arena, &row, err) < 0)
         return -1;
     struct card_effect *effect = run_effect (run, card);
     if (effect == NULL)
         return run_no_memory (run);
-    effect->redeemed += points;
+    effect->redeemed += points - missing;
+    effect->owed += missing;
     return append_uses (run, &effect->redeemed_uses, &effect->redeemed_count, row->uses, row->use_count);
 }
 

@@ -36,45 +36,6 @@ order_instant (const struct catalog *catalog, struct unit *unit, const struct or
     return ahead && !order->is_import ? member->last_order : now;
 }
 
-/* A late order is evaluated as of its date. This version can do so where nothing else than its date is different:
- * the catalog was the same, and nothing was claimed that may not hold any more. */
-static int
-check_late (struct order_run *run)
-{
-    const struct order *order = &run->record.order;
-    int64_t now = run->unit->recorded_at;
-    if (order->instant > now + LATE_AFTER_US)
-        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date", "lies in the future");
-    if (order->instant < now - LATE_AT_MOST_US)
-        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date",
-                            "is more than 7 days ago; history is sent with \"import\": true");
-    const struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
-    run->record.is_late =
-        order->instant < now - LATE_AFTER_US || (member != NULL && order->instant < member->last_order);
-    if (!run->record.is_late)
-        return 0;
-    if (run->executor->cache.in_force_since > order->instant)
-        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date",
-                            "not supported yet: a late order from before the last change of the catalog");
-    if (order->claim_count > 0 || order->has_expected_total)
-        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date",
-                            "not supported yet: a late order with claims or expected_total");
-    return 0;
-}
-
-static int
-set_time (struct order_run *run)
-{
-    struct order *order = &run->record.order;
-    order->instant = order_instant (run->catalog, run->unit, run->data);
-    if (run->data->has_at || order->is_import) {
-        if (order->is_import && order->instant > run->unit->recorded_at + LATE_AFTER_US)
-            return error_field (&run->request->error, ERROR_INVALID_REQUEST, "date", "lies in the future");
-        return 0;
-    }
-    return run->data->has_date ? check_late (run) : 0;
-}
-
 /* ---- originals */
 
 /* The records of the refunds of an original that stand. */
@@ -150,17 +111,16 @@ read_originals (struct order_run *run)
 
 /* ---- state */
 
-/* The request's order, with lines of this attempt's own. */
+/* Lines of this attempt's own. */
 static int
-copy_order (struct order_run *run)
+copy_lines (struct order_run *run)
 {
-    run->record.order = run->data->order;
     struct order_line *lines = arena_array_of (run->arena, run->data->order.line_count + 1, struct order_line);
     if (lines == NULL)
         return run_no_memory (run);
     memcpy (lines, run->data->order.lines, run->data->order.line_count * sizeof *lines);
     for (uint32_t i = 0; i < run->data->order.line_count; i++)
-        catalog_cache_resolve (&run->executor->cache, &lines[i]);
+        catalog_cache_resolve (&run->executor->cache, run->catalog, &lines[i]);
     run->record.order.lines = lines;
     return 0;
 }
@@ -375,34 +335,35 @@ run_steps (struct order_run *run)
 {
     struct order_record *record = &run->record;
     const struct order *order = &run->data->order;
-    bool strict = run->unit->locking && !order->skip_refused;
-
     if (order->draft_count > 0)
         run->catalog =
             draft_catalog (run->executor, order->draft_program_ids, order->draft_count, &run->request->error);
     if (run->catalog == NULL)
         return -1;
-    record->catalog_version = run->catalog->version;
     record->evaluator_version = EVALUATOR_VERSION;
     record->recorded = run->unit->recorded_at;
     record->order_ref = run->request->order_ref;
-    if (copy_order (run) < 0 || set_time (run) < 0)
+    record->order = *order;
+    if (run_set_time (run) < 0 || copy_lines (run) < 0)
         return -1;
+    record->catalog_version = run->catalog->version;
     if (run->data->original_count > 0 && (read_originals (run) < 0 ||
                                           refund_plan_make (&record->order, run->originals, run->original_count,
                                                             run->arena, &run->plan, &run->request->error) < 0 ||
                                           order_record_set_plan (record, &run->plan, run->originals, run->arena) < 0 ||
                                           return_wholes (run) < 0 || run_refund_points (run) < 0))
         return -1;
+    bool strict = run->unit->locking && !order->skip_refused && !record->order.forgiving;
     if (set_state (run) < 0 || evaluate_order (run->catalog, &record->order, strict, run->arena, &record->evaluation,
                                                &run->request->error) < 0)
         return -1;
     if (record->evaluation.referral.card_id != 0)
         return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
     if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
-        run_made_cards (run) < 0 || run_balances (run) < 0)
+        run_made_cards (run) < 0 || run_balances (run) < 0 || run_note_differences (run) < 0)
         return -1;
-    if (record->order.has_expected_total && record->order.expected_total_minor != record->evaluation.total_minor) {
+    if (record->order.has_expected_total && !record->order.forgiving &&
+        record->order.expected_total_minor != record->evaluation.total_minor) {
         render_price_changed (record, run->catalog->currency_digits, &run->request->reply);
         return error_set (&run->request->error, ERROR_PRICE_CHANGED, "the price has changed");
     }

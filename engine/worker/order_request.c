@@ -265,10 +265,6 @@ check_supported (struct executor *executor, struct request *request)
                             (int)currency.size, currency.data, executor->engine->currency);
     if (fields[F_ORDER_HOLD_ID].present)
         return not_yet (request, "hold_id");
-    if (fields[F_ORDER_PAID].boolean)
-        return not_yet (request, "paid");
-    if (fields[F_ORDER_CHARGED_TOTAL].present)
-        return not_yet (request, "charged_total");
     if (fields[F_ORDER_AT].present && !quote)
         return error_field (&request->error, ERROR_INVALID_REQUEST, "at",
                             "only order.quote can be asked as of another instant; use `date`");
@@ -307,6 +303,9 @@ order_prepare (struct executor *executor, struct request *request)
         .auto_claim = fields[F_ORDER_AUTO_CLAIM].boolean,
         .skip_refused = fields[F_ORDER_ON_REFUSED].integer == 1,
         .is_import = fields[F_ORDER_IMPORT].boolean,
+        .paid = fields[F_ORDER_PAID].boolean,
+        .has_charged_total = fields[F_ORDER_CHARGED_TOTAL].present,
+        .charged_total_minor = fields[F_ORDER_CHARGED_TOTAL].integer,
         .has_expected_total = fields[F_ORDER_EXPECTED_TOTAL].present,
         .expected_total_minor = fields[F_ORDER_EXPECTED_TOTAL].integer,
         .reference = fields[F_ORDER_REFERENCE].text,

@@ -22,6 +22,11 @@ struct order_run {
     struct card_effect *effects; /* record.effects */
 };
 
+/* When the order was, and what follows from it: late, forgiving, the catalog of its date. */
+int run_set_time (struct order_run *run);
+/* Of an order that is forgiven: warnings of what differs, and an alert. */
+int run_note_differences (struct order_run *run);
+
 /* The effect entry of a card, made when it is the first; NULL: out of memory. Pointers to entries move. */
 struct card_effect *run_effect (struct order_run *run, const struct unit_card *card);
 

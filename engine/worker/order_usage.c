@@ -191,7 +191,8 @@ state_of (struct order_run *run, const struct program *program, struct usage_sta
             !key_of (run->executor, order, program->id, (enum usage_kind)kind, &key))
             continue;
         const struct unit_usage *usage = unit_usage (run->unit, &key);
-        if (usage == NULL && run->unit->locking) {
+        /* What a program counted by an old catalog and does not any more counts nothing. */
+        if (usage == NULL && run->unit->locking && run->catalog == run->executor->cache.catalog) {
             /* An earlier order of the batch moved the member's clock into another period. */
             run->request->status = REQUEST_DEFERRED;
             return -1;

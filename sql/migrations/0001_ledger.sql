@@ -313,7 +313,7 @@ CREATE TABLE point_history (
     seq            integer NOT NULL CHECK (seq > 0),
     recorded_at    timestamptz NOT NULL,
     kind           smallint NOT NULL CHECK (kind BETWEEN 1 AND 9),
-    points_amount  bigint NOT NULL CHECK (points_amount <> 0 OR kind = 4), -- a take_back of which all became debt moves none
+    points_amount  bigint NOT NULL CHECK (points_amount <> 0 OR kind IN (2, 4)), -- what all became debt moves none
     points_balance bigint NOT NULL CHECK (points_balance >= 0),
     debt           bigint NOT NULL CHECK (debt >= 0),
     transaction_time timestamptz NOT NULL,

@@ -129,25 +129,12 @@ def test_a_late_order(old_catalog):
     assert shop.call("order.process", order(partner, date=at.isoformat()))["late"] is True
 
 
-def test_a_late_order_that_cannot_be_told_yet(old_catalog):
+def test_a_late_order_of_more_than_a_week(old_catalog):
     shop = old_catalog
-    at = (now() - datetime.timedelta(hours=3)).isoformat()
     before = written(shop)
-    for fields in ({"claims": [{"program_id": 1, "reward_id": 1}]}, {"expected_total": "10.00"}):
-        with refused("invalid_request", path="date") as caught:
-            shop.call("order.process", order(new_partner(), date=at, **fields))
-        assert "not supported yet" in caught.value.message
     with refused("invalid_request", path="date") as caught:
         shop.call("order.process", order(new_partner(), date=(now() - datetime.timedelta(days=8)).isoformat()))
     assert "import" in caught.value.message
-    assert written(shop) == before
-
-
-def test_a_late_order_from_before_the_catalog_changed(shop):
-    before = written(shop)
-    with refused("invalid_request", path="date") as caught:
-        shop.call("order.process", order(new_partner(), date=(now() - datetime.timedelta(hours=3)).isoformat()))
-    assert "not supported yet" in caught.value.message
     assert written(shop) == before
 
 

@@ -366,6 +366,30 @@ Test (ledger, rule_33_taken_back_from_the_orders_lots_first_then_fefo)
     expect_use (row_last (0), 1, 1, 5);
 }
 
+Test (ledger, rule_35_rewards_that_were_given_take_what_there_is_and_the_rest_is_owed)
+{
+    const struct journal_row *row;
+    int64_t missing = -1;
+    gain (10, 1, 1000);  /* 1 */
+    gain (20, 50, 1000); /* 2: gained after the order's date */
+    cr_assert_eq (ledger_spend_owing (&card, 15, 5, NULL, arena, &row, &missing, &err), 0);
+    sound ();
+    cr_assert_eq (missing, 5);
+    expect_row (row, JOURNAL_REDEEM, -10, 20, 5);
+    expect_use (row, 0, 1, 10);
+    cr_assert_eq (ledger_spend_owing (&card, 3, 5, NULL, arena, &row, &missing, &err), 0);
+    sound ();
+    cr_assert_eq (missing, 3);
+    expect_row (row, JOURNAL_REDEEM, 0, 20, 8);
+    cr_assert_eq (ledger_spend_owing (&card, 3, 60, NULL, arena, &row, &missing, &err), 0);
+    cr_assert_eq (missing, 0);
+    cr_assert_eq (card.debt, 8);
+    card.debt = INT64_MAX - 1;
+    cr_assert_eq (ledger_spend_owing (&card, 30, 5, NULL, arena, &row, &missing, &err), -1);
+    cr_assert_eq (err.code, ERROR_INVALID_REQUEST);
+    cr_assert_eq (card.points, 17);
+}
+
 Test (ledger, rule_33_a_named_lot_is_read_by_its_number)
 {
     struct reads reads = { 0 };

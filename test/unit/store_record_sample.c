@@ -514,6 +514,7 @@ random_effect (const struct order *order, struct card_effect *effect)
     effect->taken_back = number ();
     effect->given_back = number ();
     effect->missing = number ();
+    effect->owed = number ();
     effect->shortfall = (enum shortfall)below (SHORTFALL_FORGIVE + 1);
     effect->balance = number ();
     effect->debt = number ();
@@ -931,6 +932,7 @@ same_effect (const struct card_effect *a, const struct card_effect *b)
     SAME (taken_back);
     SAME (given_back);
     SAME (missing);
+    SAME (owed);
     SAME (shortfall);
     SAME (balance);
     SAME (debt);
