@@ -261,7 +261,7 @@ class Stage:
         for effect in seen["discounts"]:
             sum_of = seen["gives"].get(effect["program"], Decimal(0))
             seen["gives"][effect["program"]] = sum_of + Decimal(effect["amount"])
-        seen["gives"] = {name: str(amount) for name, amount in seen["gives"].items()}
+        seen["gives"] = {name: str(amount) for name, amount in seen["gives"].items() if amount}
         seen["claims"] = [
             {"ok": claim["ok"], "reason": claim["reason"], "replaced_by": claim["replaced_by"]} for claim in answer["claims"]
         ]
