@@ -49,7 +49,8 @@ enum method_target {
     X (CARD_TRANSFER, "card.transfer", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, CARD_TRANSFER, "points from card to card; they keep their dates") \
     X (COUPON_GENERATE, "coupon.generate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, COUPON_GENERATE, "cards with codes made by a pattern") \
     X (COUPON_LIST, "coupon.list", ROLES_OFFICE, SCOPE_NONE, TARGET_READ, COUPON_LIST, "the coupons of a batch")     \
-    X (COUPON_CHECK, "coupon.check", ROLES_SALES, SCOPE_NONE, TARGET_READ, COUPON_CHECK, "what a code is worth")
+    X (COUPON_CHECK, "coupon.check", ROLES_SALES, SCOPE_NONE, TARGET_READ, COUPON_CHECK, "what a code is worth") \
+    X (ORDER_EXPLAIN, "order.explain", ROLES_SALES, SCOPE_NONE, TARGET_READ, ORDER_GET, "why a stored order came out as it did, and whether it still would")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

@@ -51,6 +51,7 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                               .replay = cancel_replay,
                               .makes_order = true },
     [METHOD_ORDER_GET] = { .execute = order_get_execute },
+    [METHOD_ORDER_EXPLAIN] = { .execute = order_explain_execute },
     [METHOD_CARD_CREATE] = { .prepare = card_create_prepare,
                              .want = card_create_want,
                              .execute = card_create_execute,

@@ -73,6 +73,7 @@ int cancel_prepare (struct executor *executor, struct request *request);
 int cancel_execute (struct executor *executor, struct request *request);
 int cancel_replay (struct executor *executor, struct request *request);
 int order_get_execute (struct executor *executor, struct request *request);
+int order_explain_execute (struct executor *executor, struct request *request);
 /* Answers from the reply that is kept under the key, with `replayed` turned true. */
 int stored_replay (struct executor *executor, struct request *request);
 

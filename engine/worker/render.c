@@ -494,6 +494,13 @@ render_order (const struct order_record *record, unsigned currency_digits, bool 
 }
 
 void
+render_record (const struct order_record *record, unsigned currency_digits, struct buf *out)
+{
+    struct renderer to = { out, currency_digits, record->kind == RECORD_CANCEL ? -1 : 1, record };
+    result (&to, false);
+}
+
+void
 render_price_changed (const struct order_record *record, unsigned currency_digits, struct buf *out)
 {
     struct renderer to = { out, currency_digits, 1, record };

@@ -9,6 +9,9 @@
  * cancellation is rendered with the signs of the order it undid reversed. */
 void render_order (const struct order_record *record, unsigned currency_digits, bool replayed, struct buf *out);
 
+/* Appends the result alone, a map. */
+void render_record (const struct order_record *record, unsigned currency_digits, struct buf *out);
+
 /* Appends the whole body of a price_changed error: details.quote is the order as it would be answered now. */
 void render_price_changed (const struct order_record *record, unsigned currency_digits, struct buf *out);
 

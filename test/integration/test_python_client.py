@@ -61,6 +61,7 @@ SENT = [
     ("coupon_generate", (3, "A-########"), {"batch": "b"}, "coupon.generate",
      {"program_id": 3, "pattern": "A-########", "batch": "b"}),
     ("coupon_list", ("b",), {"limit": 5}, "coupon.list", {"batch": "b", "limit": 5}),
+    ("order_explain", ("O-1",), {}, "order.explain", {"order_id": "O-1"}),
     ("coupon_check", ("A-2",), {}, "coupon.check", {"code": "A-2"}),
     ("card_block", ("lost",), {"card_id": 3}, "card.block", {"card_id": 3, "reason": "lost"}),
     ("card_unblock", ("found",), {"code": "X"}, "card.unblock", {"code": "X", "reason": "found"}),

@@ -41,6 +41,10 @@ class Methods:
         """A stored order, as it was answered."""
         return self.call("order.get", {"order_id": order_id}, **options)
 
+    def order_explain(self, order_id, **options):
+        """What a stored order was made from, every step, and whether it would still come out the same."""
+        return self.call("order.explain", {"order_id": order_id}, **options)
+
     # Cards: named by ``card_id``, by ``code``, or by ``partner_id`` (and ``program_id`` where the member has several).
 
     def card_create(

@@ -82,6 +82,7 @@ METHODS = {
     "coupon.generate": {"scope": "op", "roles": ["odoo", "admin"], "doc": "cards with codes made by a pattern"},
     "coupon.list": {"scope": "none", "roles": ["odoo", "admin"], "doc": "the coupons of a batch"},
     "coupon.check": {"scope": "none", "roles": ["till", "odoo", "admin"], "doc": "what a code is worth"},
+    "order.explain": {"scope": "none", "roles": ["till", "odoo", "admin"], "doc": "why a stored order came out as it did, and whether it still would"},
 }
 
 
