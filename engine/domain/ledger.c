@@ -5,7 +5,7 @@
  *
  * Lots in memory are sorted FEFO. Of an incomplete card only those up to the horizon are known to be the first:
  * a lot beyond it (gained in this batch, or read by its number) waits until the stored ones before it are in memory. */
-#include "domain/ledger.h"
+#include "domain/ledger_private.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -52,8 +52,8 @@ lot_is_in_reach (const struct card *card, const struct lot *lot)
     return card->complete || lot_compare (lot, &card->horizon) <= 0;
 }
 
-static struct lot *
-lot_by_no (const struct card *card, int32_t lot_no)
+struct lot *
+ledger_lot (const struct card *card, int32_t lot_no)
 {
     for (uint32_t i = card->loaded_count; i > 0; i--) /* refunds are mostly of recent orders */
         if (card->lots[i - 1].lot_no == lot_no)
@@ -127,11 +127,11 @@ lots_read_more (struct card *card, const struct lot_source *source, struct error
 static int
 lot_read (struct card *card, int32_t lot_no, const struct lot_source *source, struct error *err)
 {
-    if (lot_by_no (card, lot_no) != NULL || card->complete)
+    if (ledger_lot (card, lot_no) != NULL || card->complete)
         return 0;
     if (source != NULL && source->find != NULL)
         return source->find (source->context, card, lot_no, err);
-    while (!card->complete && lot_by_no (card, lot_no) == NULL)
+    while (!card->complete && ledger_lot (card, lot_no) == NULL)
         if (lots_read_more (card, source, err) != 0)
             return -1;
     return 0;
@@ -158,8 +158,8 @@ lot_open (struct card *card, struct lot lot)
     return lot.lot_no;
 }
 
-static void
-lot_take (struct lot *lot, int64_t points)
+void
+ledger_lot_take (struct lot *lot, int64_t points)
 {
     lot->remaining -= points;
     if (lot->remaining == 0)
@@ -169,8 +169,8 @@ lot_take (struct lot *lot, int64_t points)
 
 /* ---------------------------------------------------------------- the journal */
 
-static int
-journal_reserve (struct card *card, uint32_t rows, struct arena *arena)
+int
+ledger_journal_reserve (struct card *card, uint32_t rows, struct arena *arena)
 {
     if (card->journal_count > INT32_MAX - (int32_t)rows)
         return -1;
@@ -190,9 +190,9 @@ journal_reserve (struct card *card, uint32_t rows, struct arena *arena)
 }
 
 /* Moves the stored points by `amount` and writes the row; there is room. */
-static const struct journal_row *
-journal_add (struct card *card, enum journal_kind kind, int64_t amount, int64_t time, const struct lot_use *uses,
-             uint32_t use_count)
+const struct journal_row *
+ledger_journal_add (struct card *card, enum journal_kind kind, int64_t amount, int64_t time, const struct lot_use *uses,
+                    uint32_t use_count)
 {
     struct journal_row *row = &card->journal[card->journal_size++];
     card->points += amount;
@@ -249,7 +249,7 @@ ledger_balance (struct card *card, int64_t instant, const struct lot_source *sou
         if (lot->expires > instant && instant >= card->pending_until)
             break; /* neither this nor any later one */
         if (lot_counts (lot) && (lot->expires <= instant || lot->usable_from > instant))
-            *balance -= lot->remaining;
+            *balance -= lot->remaining - lot->held; /* what is held does not expire */
     }
     assert (*balance >= 0);
     if (*balance < 0)
@@ -265,7 +265,7 @@ debt_pay (struct card *card, int32_t lot_no, int64_t points, struct lot_use *use
 {
     int64_t paid = points < card->debt ? points : card->debt;
     if (paid > 0) {
-        lot_take (lot_by_no (card, lot_no), paid);
+        ledger_lot_take (ledger_lot (card, lot_no), paid);
         card->debt -= paid;
         *use = (struct lot_use){ lot_no, paid };
     }
@@ -283,7 +283,7 @@ ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t 
                             card->card_id);
     struct lot_use *uses = arena_array_of (arena, 2, struct lot_use);
     if (uses == NULL || card->lot_count == LOT_NO_MAX || lots_reserve (card, 1, arena) != 0 ||
-        journal_reserve (card, 2, arena) != 0)
+        ledger_journal_reserve (card, 2, arena) != 0)
         return out_of_memory (err);
 
     int32_t number = lot_open (card, (struct lot){ .gained = gained,
@@ -292,10 +292,10 @@ ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t 
                                                    .initial = points,
                                                    .origin_ref = origin_ref });
     uses[0] = (struct lot_use){ number, points };
-    journal_add (card, kind, points, gained, &uses[0], 1);
+    ledger_journal_add (card, kind, points, gained, &uses[0], 1);
     int64_t paid = expires > gained ? debt_pay (card, number, points, &uses[1]) : 0;
     if (paid > 0)
-        journal_add (card, JOURNAL_DEBT_PAID, -paid, gained, &uses[1], 1);
+        ledger_journal_add (card, JOURNAL_DEBT_PAID, -paid, gained, &uses[1], 1);
     if (lot_no != NULL)
         *lot_no = number;
     assert (ledger_check (card) == NULL);
@@ -304,18 +304,11 @@ ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t 
 
 /* ---------------------------------------------------------------- spending and taking back */
 
-/* What is to be consumed, and from which lots it may come. */
-struct consumption {
-    int64_t points, instant;
-    bool pending_too;
-    const int32_t *named; /* these first, also beyond the horizon */
-    uint32_t named_count;
-};
-
-static bool
-lot_fits (const struct consumption *what, const struct lot *lot)
+bool
+ledger_lot_fits (const struct consumption *what, const struct lot *lot)
 {
-    return lot_is_alive (lot, what->instant) && (what->pending_too || lot->usable_from <= what->instant);
+    return lot_is_alive (lot, what->instant) && lot->remaining > lot->held &&
+           (what->pending_too || lot->usable_from <= what->instant);
 }
 
 static bool
@@ -327,15 +320,11 @@ lot_is_named (const struct consumption *what, const struct lot *lot)
     return false;
 }
 
-/* Reads lots until those that may be consumed hold what is wanted and what is held, or there are no more.
- * *available: what they hold (not all of it when it is more than enough), less what is held. *lot_count: lots. */
-static int
-consumption_prepare (struct card *card, const struct consumption *what, const struct lot_source *source,
-                     int64_t *available, uint32_t *lot_count, struct error *err)
+int
+ledger_consumption_prepare (struct card *card, const struct consumption *what, const struct lot_source *source,
+                            int64_t *available, uint32_t *lot_count, struct error *err)
 {
-    int64_t wanted;
-    if (__builtin_add_overflow (what->points, card->held, &wanted))
-        wanted = INT64_MAX;
+    int64_t wanted = what->points;
     for (uint32_t i = 0; i < what->named_count; i++)
         if (lot_read (card, what->named[i], source, err) != 0)
             return -1;
@@ -346,12 +335,12 @@ consumption_prepare (struct card *card, const struct consumption *what, const st
             const struct lot *lot = &card->lots[i];
             if (!lot_is_in_reach (card, lot) && what->named_count == 0)
                 break;
-            if (lot_fits (what, lot) && (lot_is_in_reach (card, lot) || lot_is_named (what, lot))) {
-                sum += lot->remaining;
+            if (ledger_lot_fits (what, lot) && (lot_is_in_reach (card, lot) || lot_is_named (what, lot))) {
+                sum += lot->remaining - lot->held;
                 ++*lot_count;
             }
         }
-        *available = sum > card->held ? sum - card->held : 0;
+        *available = sum;
         if (sum >= wanted || card->complete)
             return 0;
         if (lots_read_more (card, source, err) != 0)
@@ -365,30 +354,30 @@ consumption_apply (struct card *card, const struct consumption *what, int64_t po
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < what->named_count && points > 0; i++) {
-        struct lot *lot = lot_by_no (card, what->named[i]);
-        if (lot == NULL || !lot_fits (what, lot))
+        struct lot *lot = ledger_lot (card, what->named[i]);
+        if (lot == NULL || !ledger_lot_fits (what, lot))
             continue;
-        int64_t taken = lot->remaining < points ? lot->remaining : points;
+        int64_t free = lot->remaining - lot->held, taken = free < points ? free : points;
         uses[count++] = (struct lot_use){ lot->lot_no, taken };
-        lot_take (lot, taken);
+        ledger_lot_take (lot, taken);
         points -= taken;
     }
     for (uint32_t i = 0; i < card->loaded_count && points > 0; i++) {
         struct lot *lot = &card->lots[i];
-        if (!lot_fits (what, lot))
+        if (!ledger_lot_fits (what, lot))
             continue;
         assert (lot_is_in_reach (card, lot));
-        int64_t taken = lot->remaining < points ? lot->remaining : points;
+        int64_t free = lot->remaining - lot->held, taken = free < points ? free : points;
         uses[count++] = (struct lot_use){ lot->lot_no, taken };
-        lot_take (lot, taken);
+        ledger_lot_take (lot, taken);
         points -= taken;
     }
     assert (points == 0);
     return count;
 }
 
-static int
-insufficient (const struct card *card, int64_t required, int64_t available, struct error *err)
+int
+ledger_insufficient (const struct card *card, int64_t required, int64_t available, struct error *err)
 {
     char required_text[DECIMAL_TEXT_MAX], available_text[DECIMAL_TEXT_MAX];
     decimal_format (required, POINTS_DIGITS, POINTS_DIGITS, required_text);
@@ -407,16 +396,16 @@ ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t
     int64_t available;
     uint32_t lot_count;
     assert (points > 0);
-    if (consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
+    if (ledger_consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
         return -1;
     if (available < points)
-        return insufficient (card, points, available, err);
+        return ledger_insufficient (card, points, available, err);
     struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
-    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
     uint32_t count = consumption_apply (card, &what, points, uses);
-    const struct journal_row *written = journal_add (card, kind, -points, instant, uses, count);
+    const struct journal_row *written = ledger_journal_add (card, kind, -points, instant, uses, count);
     if (row != NULL)
         *row = written;
     assert (ledger_check (card) == NULL);
@@ -431,18 +420,18 @@ ledger_spend_owing (struct card *card, int64_t points, int64_t instant, const st
     int64_t available, debt;
     uint32_t lot_count;
     assert (points > 0);
-    if (consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
+    if (ledger_consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
         return -1;
     int64_t taken = points < available ? points : available;
     if (__builtin_add_overflow (card->debt, points - taken, &debt))
         return error_set (err, ERROR_INVALID_REQUEST, "card %" PRId64 " would owe too many points", card->card_id);
     struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
-    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
     uint32_t count = consumption_apply (card, &what, taken, uses);
     card->debt = debt;
-    *row = journal_add (card, JOURNAL_REDEEM, -taken, instant, uses, count);
+    *row = ledger_journal_add (card, JOURNAL_REDEEM, -taken, instant, uses, count);
     *missing = points - taken;
     assert (ledger_check (card) == NULL);
     return 0;
@@ -457,22 +446,22 @@ ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uin
     int64_t available, debt = card->debt;
     uint32_t lot_count;
     assert (points > 0);
-    if (consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
+    if (ledger_consumption_prepare (card, &what, source, &available, &lot_count, err) != 0)
         return -1;
     int64_t taken = points < available ? points : available;
     if (taken < points && shortfall == SHORTFALL_REFUSE)
-        return insufficient (card, points, available, err);
+        return ledger_insufficient (card, points, available, err);
     if (shortfall == SHORTFALL_DEBT && __builtin_add_overflow (debt, points - taken, &debt))
         return error_set (err, ERROR_INVALID_REQUEST, "card %" PRId64 " would owe too many points", card->card_id);
     /* Named lots may come out of turn, so that one more lot than was counted is begun. */
     struct lot_use *uses = arena_array_of (arena, (size_t)lot_count + lot_no_count, struct lot_use);
-    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
     uint32_t count = consumption_apply (card, &what, taken, uses);
     if (taken > 0 || debt != card->debt) {
         card->debt = debt;
-        journal_add (card, JOURNAL_TAKE_BACK, -taken, instant, uses, count);
+        ledger_journal_add (card, JOURNAL_TAKE_BACK, -taken, instant, uses, count);
     }
     if (missing != NULL)
         *missing = points - taken;
@@ -494,7 +483,7 @@ gets_own_lot (const struct lot *lot, int64_t extended_expiry, int64_t instant)
 static int32_t
 use_give_back (struct card *card, const struct lot_use *use, int64_t extended_expiry, int64_t instant)
 {
-    struct lot *lot = lot_by_no (card, use->lot_no);
+    struct lot *lot = ledger_lot (card, use->lot_no);
     if (gets_own_lot (lot, extended_expiry, instant)) {
         bool extends = lot->expires <= instant && extended_expiry > instant;
         return lot_open (card, (struct lot){ .gained = lot->gained,
@@ -520,10 +509,10 @@ give_back_prepare (struct card *card, const struct lot_use *uses, uint32_t use_c
     int64_t after;
     *total = 0;
     for (uint32_t i = 0; i < use_count; i++) {
-        if (lot_by_no (card, uses[i].lot_no) == NULL && finder != NULL &&
+        if (ledger_lot (card, uses[i].lot_no) == NULL && finder != NULL &&
             finder->find (finder->context, card, uses[i].lot_no, err) != 0)
             return -1;
-        if (lot_by_no (card, uses[i].lot_no) == NULL || uses[i].points <= 0)
+        if (ledger_lot (card, uses[i].lot_no) == NULL || uses[i].points <= 0)
             return error_set (err, ERROR_INTERNAL, "card %" PRId64 " has no lot %d to give points back to",
                               card->card_id, (int)uses[i].lot_no);
         if (__builtin_add_overflow (*total, uses[i].points, total))
@@ -531,14 +520,14 @@ give_back_prepare (struct card *card, const struct lot_use *uses, uint32_t use_c
     }
     /* The same lot may be named twice: try it on the lots, and take it off again. */
     for (; added < use_count && fits; added++) {
-        struct lot *lot = lot_by_no (card, uses[added].lot_no);
+        struct lot *lot = ledger_lot (card, uses[added].lot_no);
         if (!gets_own_lot (lot, extended_expiry, instant)) {
             lot->remaining += uses[added].points;
             fits = lot->remaining <= lot->initial;
         }
     }
     while (added-- > 0) {
-        struct lot *lot = lot_by_no (card, uses[added].lot_no);
+        struct lot *lot = ledger_lot (card, uses[added].lot_no);
         if (!gets_own_lot (lot, extended_expiry, instant))
             lot->remaining -= uses[added].points;
     }
@@ -559,12 +548,12 @@ give_back_expire (struct card *card, const struct lot_use *returned, uint32_t co
     int64_t gone = 0;
     uint32_t use_count = 0;
     for (uint32_t i = 0; i < count; i++)
-        if (lot_by_no (card, returned[i].lot_no)->state == LOT_EXPIRED) {
+        if (ledger_lot (card, returned[i].lot_no)->state == LOT_EXPIRED) {
             uses[use_count++] = returned[i];
             gone += returned[i].points;
         }
     if (gone > 0)
-        journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
+        ledger_journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
 }
 
 /* Pays debt with what came back and is alive, in the order in which it would be consumed (the last used lot came first). */
@@ -575,13 +564,13 @@ give_back_pay_debt (struct card *card, const struct lot_use *returned, uint32_t 
     int64_t paid = 0;
     uint32_t use_count = 0;
     for (uint32_t i = count; i > 0 && card->debt > 0; i--) {
-        if (!lot_is_alive (lot_by_no (card, returned[i - 1].lot_no), instant))
+        if (!lot_is_alive (ledger_lot (card, returned[i - 1].lot_no), instant))
             continue;
         paid += debt_pay (card, returned[i - 1].lot_no, returned[i - 1].points, &uses[use_count]);
         use_count++;
     }
     if (paid > 0)
-        journal_add (card, JOURNAL_DEBT_PAID, -paid, instant, uses, use_count);
+        ledger_journal_add (card, JOURNAL_DEBT_PAID, -paid, instant, uses, use_count);
 }
 
 int
@@ -595,12 +584,12 @@ ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t use_co
         return -1;
     struct lot_use *lists = arena_array_of (arena, (size_t)use_count * 3, struct lot_use);
     if (lists == NULL || use_count > (uint32_t)(LOT_NO_MAX - card->lot_count) ||
-        lots_reserve (card, use_count, arena) != 0 || journal_reserve (card, 3, arena) != 0)
+        lots_reserve (card, use_count, arena) != 0 || ledger_journal_reserve (card, 3, arena) != 0)
         return out_of_memory (err);
 
     for (uint32_t i = 0; i < use_count; i++)
         lists[i] = (struct lot_use){ use_give_back (card, &uses[i], extended_expiry, instant), uses[i].points };
-    journal_add (card, JOURNAL_GIVE_BACK, total, instant, lists, use_count);
+    ledger_journal_add (card, JOURNAL_GIVE_BACK, total, instant, lists, use_count);
     give_back_expire (card, lists, use_count, instant, lists + use_count);
     give_back_pay_debt (card, lists, use_count, instant, lists + 2 * (size_t)use_count);
     assert (ledger_check (card) == NULL);
@@ -618,22 +607,22 @@ ledger_expire (struct card *card, int64_t instant, const struct lot_source *sour
     if (card->points > 0 && expired_read (card, instant, source, err) != 0)
         return -1;
     for (uint32_t i = 0; i < card->loaded_count && card->lots[i].expires <= instant; i++)
-        count += lot_counts (&card->lots[i]);
+        count += lot_counts (&card->lots[i]) && card->lots[i].held == 0;
     struct lot_use *uses = arena_array_of (arena, count, struct lot_use);
-    if (uses == NULL || journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
     for (uint32_t i = 0; i < card->loaded_count && use_count < count; i++) {
         struct lot *lot = &card->lots[i];
-        if (!lot_counts (lot))
-            continue;
+        if (!lot_counts (lot) || lot->held > 0)
+            continue; /* a lot of which a part is held is booked when that is let go */
         lot->state = LOT_EXPIRED;
         lot->is_changed = true;
         gone += lot->remaining;
         uses[use_count++] = (struct lot_use){ lot->lot_no, lot->remaining };
     }
     if (gone > 0)
-        journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
+        ledger_journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
     if (expired != NULL)
         *expired = gone;
     assert (ledger_check (card) == NULL);
@@ -650,23 +639,23 @@ ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant
     int64_t available, after;
     uint32_t lot_count;
     assert (points > 0 && from != to);
-    if (consumption_prepare (from, &what, source, &available, &lot_count, err) != 0)
+    if (ledger_consumption_prepare (from, &what, source, &available, &lot_count, err) != 0)
         return -1;
     if (available < points)
-        return insufficient (from, points, available, err);
+        return ledger_insufficient (from, points, available, err);
     if (__builtin_add_overflow (to->points, points, &after))
         return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
                             to->card_id);
     struct lot_use *lists = arena_array_of (arena, (size_t)lot_count * 3, struct lot_use);
     if (lists == NULL || lot_count > (uint32_t)(LOT_NO_MAX - to->lot_count) ||
-        lots_reserve (to, lot_count, arena) != 0 || journal_reserve (from, 1, arena) != 0 ||
-        journal_reserve (to, 2, arena) != 0)
+        lots_reserve (to, lot_count, arena) != 0 || ledger_journal_reserve (from, 1, arena) != 0 ||
+        ledger_journal_reserve (to, 2, arena) != 0)
         return out_of_memory (err);
 
     struct lot_use *closed = lists, *opened = lists + lot_count, *paid = lists + 2 * (size_t)lot_count;
     uint32_t count = consumption_apply (from, &what, points, closed);
     for (uint32_t i = 0; i < count; i++) {
-        struct lot *lot = lot_by_no (from, closed[i].lot_no);
+        struct lot *lot = ledger_lot (from, closed[i].lot_no);
         if (lot->remaining == 0)
             lot->state = LOT_CLOSED;
         opened[i] = (struct lot_use){ lot_open (to, (struct lot){ .gained = lot->gained,
@@ -676,8 +665,8 @@ ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant
                                                                   .origin_ref = lot->origin_ref }),
                                       closed[i].points };
     }
-    journal_add (from, JOURNAL_TRANSFER, -points, instant, closed, count);
-    journal_add (to, JOURNAL_TRANSFER, points, instant, opened, count);
+    ledger_journal_add (from, JOURNAL_TRANSFER, -points, instant, closed, count);
+    ledger_journal_add (to, JOURNAL_TRANSFER, points, instant, opened, count);
     give_back_pay_debt (to, opened, count, instant, paid);
     assert (ledger_check (from) == NULL && ledger_check (to) == NULL);
     return 0;

@@ -15,6 +15,7 @@ struct lot {
     enum lot_state state;
     int64_t gained, usable_from, expires; /* instants; usable_from >= gained; expires INSTANT_NEVER; none ever changes */
     int64_t initial, remaining; /* 0 <= remaining <= initial; what was left when its expiry was booked stays in it */
+    int64_t held;          /* of what remains: reserved by holds, 0 <= held <= remaining */
     int64_t origin_ref;    /* the order (or operation) that gave it, by its reference number; 0 none */
     bool is_new, is_changed;
 };
@@ -39,6 +40,18 @@ struct journal_row {
     const struct lot_use *uses; /* the lots concerned; their points sum to |amount| */
 };
 
+enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED = 2, HOLD_RELEASED = 3, HOLD_EXPIRED = 4 };
+
+/* Points of named lots that are reserved until an instant. */
+struct hold {
+    struct str hold_id;
+    enum hold_state state;
+    int64_t until, points; /* points: Σ uses */
+    uint32_t use_count;
+    struct lot_use *uses;  /* in FEFO order */
+    bool is_new, is_changed;
+};
+
 struct card {
     int64_t card_id, program_id;
     bool has_partner, is_new, is_changed, blocked;
@@ -58,6 +71,9 @@ struct card {
     struct lot horizon;
     bool pending_read;           /* every stored lot usable only after pending_read_from is in memory */
     int64_t pending_read_from;
+    /* The open holds, and those that were closed since they were read; all lots that they name are in memory. */
+    uint32_t hold_count, hold_capacity;
+    struct hold *holds;
     /* What happened since it was read. */
     uint32_t journal_size, journal_capacity;
     struct journal_row *journal;
@@ -132,6 +148,26 @@ int ledger_expire (struct card *card, int64_t instant, const struct lot_source *
  * came. insufficient_points when there are too few; a card that would hold more than 64 bits of points is invalid_request. */
 int ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant, const struct lot_source *source,
                  struct arena *arena, struct error *err);
+
+/* ---- holds: ledger_hold.c (rule 22) */
+
+/* Adds an open hold's part that was read from the store, with the lot it names; the parts of a hold come one after another, in FEFO
+ * order. -1: out of memory. */
+int ledger_add_stored_hold (struct card *card, struct str hold_id, int64_t until, const struct lot *lot, int64_t points,
+                            struct arena *arena);
+/* Lets go of every hold whose time is over at `instant`. */
+void ledger_holds_expire (struct card *card, int64_t instant);
+/* Reserves `points` > 0 that are usable at `instant`, FEFO. insufficient_points when there are too few. */
+int ledger_hold (struct card *card, struct str hold_id, int64_t points, int64_t instant, int64_t until,
+                 const struct lot_source *source, struct arena *arena, struct error *err);
+/* The open hold of that id; NULL. */
+struct hold *ledger_hold_find (const struct card *card, struct str hold_id);
+/* Spends `points` > 0, at most all, of an open hold: exactly its lots, also those past their expiry; the rest is let go. One
+ * journal row of `kind`. */
+int ledger_hold_capture (struct card *card, struct hold *hold, enum journal_kind kind, int64_t points, int64_t instant,
+                         struct arena *arena, const struct journal_row **row, struct error *err);
+/* Lets go of an open hold. What is past its expiry is expired from then on. */
+void ledger_hold_release (struct card *card, struct hold *hold);
 
 /* NULL when the invariants hold, else what is wrong. With lots still in the store only what is in memory is checked. */
 const char *ledger_check (const struct card *card);

@@ -4,7 +4,7 @@
 static const char *
 lots_check (const struct card *card)
 {
-    int64_t sum = 0;
+    int64_t sum = 0, held = 0;
     for (uint32_t i = 0; i < card->loaded_count; i++) {
         const struct lot *lot = &card->lots[i];
         if (i > 0 && lot_compare (lot - 1, lot) >= 0)
@@ -19,12 +19,34 @@ lots_check (const struct card *card)
             return "a lot's state contradicts its remaining points";
         if (lot->usable_from > card->pending_until && lot->state == LOT_ACTIVE)
             return "a lot becomes usable after pending_until";
+        if (lot->held < 0 || lot->held > lot->remaining || (lot->held > 0 && lot->state != LOT_ACTIVE))
+            return "a lot holds more than remains of it";
         if (lot->state == LOT_ACTIVE)
             sum += lot->remaining;
+        held += lot->held;
     }
+    if (held != card->held)
+        return "what is held is not what its lots hold";
     if (sum > card->points || (card->complete && sum != card->points))
         return "stored points are not the sum of the lots";
     return NULL;
+}
+
+static const char *
+holds_check (const struct card *card)
+{
+    int64_t held = 0;
+    for (uint32_t i = 0; i < card->hold_count; i++) {
+        const struct hold *hold = &card->holds[i];
+        int64_t sum = 0;
+        for (uint32_t use = 0; use < hold->use_count; use++)
+            sum += hold->uses[use].points;
+        if (sum != hold->points)
+            return "a hold's lots do not add up to it";
+        if (hold->state == HOLD_OPEN)
+            held += hold->points;
+    }
+    return held == card->held ? NULL : "what is held is not the sum of the open holds";
 }
 
 static const char *
@@ -58,5 +80,7 @@ ledger_check (const struct card *card)
     if (card->points < 0 || card->debt < 0 || card->held < 0)
         return "points, debt or what is held is below 0";
     const char *fault = lots_check (card);
+    if (fault == NULL)
+        fault = holds_check (card);
     return fault != NULL ? fault : journal_check (card);
 }

@@ -109,6 +109,13 @@
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.lot_no = $3::int4") \
     X (LOTS_EXPIRED,                                                                                           \
        "SELECT coalesce(sum(remaining), 0)::int8 FROM point_moves WHERE bucket = $1::int2 AND card_id = $2::int8 AND state = 3") \
+    /* The open holds of cards, a row for each lot. */                                                         \
+    X (HOLDS_READ,                                                                                             \
+       "SELECT " LOT_COLUMNS ", h.hold_id, h.until, h.points FROM unnest($2::int8[]) AS t(id) "                \
+       "CROSS JOIN LATERAL (SELECT * FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.id AND r.state = 1 OFFSET 0) h " \
+       "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = h.card_id AND m.lot_no = h.lot_no LIMIT 1) l " \
+       "ORDER BY h.card_id, h.hold_id, l.expires, l.gained, l.lot_no")                                         \
+    X (HOLD_STATE, "SELECT state FROM point_holds WHERE bucket = $1::int2 AND card_id = $2::int8 AND hold_id = $3::text LIMIT 1") \
     X (ORDERS_READ,                                                                                            \
        "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
        "CROSS JOIN LATERAL (SELECT * FROM orders r WHERE r.bucket = $1::int2 AND r.order_ref = t.order_ref "   \
@@ -176,6 +183,16 @@
        "FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::int8[], $6::timestamptz[]) AS t(card_id, lot_no, state, remaining, expires) "\
        "CROSS JOIN LATERAL (SELECT ctid FROM point_moves r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.lot_no = t.lot_no LIMIT 1) r) s "\
        "WHERE m.ctid = s.place")                                                                               \
+    X (HOLDS_INSERT,                                                                                           \
+       "INSERT INTO point_holds (bucket, card_id, hold_id, lot_no, points, until, state, held_at) "            \
+       "SELECT $1::int2, t.card_id, t.hold_id, t.lot_no, t.points, t.until, t.state, $8::timestamptz "         \
+       "FROM unnest($2::int8[], $3::text[], $4::int4[], $5::int8[], $6::timestamptz[], $7::int2[]) "           \
+       "AS t(card_id, hold_id, lot_no, points, until, state)")                                                 \
+    X (HOLDS_CLOSE,                                                                                            \
+       "UPDATE point_holds h SET state = s.state FROM (SELECT t.state, r.ctid AS place "                       \
+       "FROM unnest($2::int8[], $3::text[], $4::int2[]) AS t(card_id, hold_id, state) CROSS JOIN LATERAL ("    \
+       "SELECT ctid FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.hold_id = t.hold_id OFFSET 0) r) s " \
+       "WHERE h.ctid = s.place")                                                                               \
     X (HISTORY_INSERT,                                                                                         \
        "INSERT INTO point_history (bucket, card_id, seq, recorded_at, kind, points_amount, points_balance, debt, " \
        "transaction_time, order_ref, origin, lot_nos, lot_points) "                                            \

@@ -192,10 +192,17 @@ unit_save_card (struct unit *unit, struct unit_savepoint *savepoint, int64_t car
     /* The ledger appends to the journal, but changes lots in place. */
     if (card->loaded_count > 0)
         memcpy (lots, card->lots, card->loaded_count * sizeof *lots);
+    struct hold *holds = arena_array_of (unit->arena, card->hold_count + 1, struct hold);
+    if (holds == NULL)
+        return -1;
+    if (card->hold_count > 0)
+        memcpy (holds, card->holds, card->hold_count * sizeof *holds);
     struct saved_card *saved = &savepoint->saved[savepoint->saved_count++];
     *saved = (struct saved_card){ .place = place, .origin_count = unit->cards[place].origin_count, .card = *card };
     saved->card.lots = lots;
     saved->card.loaded_capacity = card->loaded_count;
+    saved->card.holds = holds;
+    saved->card.hold_capacity = card->hold_count;
     return 0;
 }
 
@@ -232,7 +239,7 @@ unit_restore (struct unit *unit, const struct unit_savepoint *savepoint)
     for (uint32_t i = savepoint->card_count; i < unit->card_count; i++) {
         unit->cards[i].dropped = true;
         unit->cards[i].card.is_new = unit->cards[i].card.is_changed = false;
-        unit->cards[i].card.loaded_count = unit->cards[i].card.journal_size = 0;
+        unit->cards[i].card.loaded_count = unit->cards[i].card.journal_size = unit->cards[i].card.hold_count = 0;
     }
 }
 

@@ -162,6 +162,9 @@ int unit_send_cards (struct unit *unit);
 int unit_receive_cards (struct unit *unit, struct error *err);
 int unit_send_lots (struct unit *unit);
 int unit_receive_lots (struct unit *unit, struct error *err);
+/* Reads the open holds of the cards that have some, in a round trip of its own, which a unit without such cards saves; those
+ * whose time is over are let go. After lots. */
+int unit_read_holds (struct unit *unit, struct error *err);
 /* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
 int unit_add_missing_members (struct unit *unit, struct error *err);
 

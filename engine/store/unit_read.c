@@ -228,9 +228,8 @@ unit_send_lots (struct unit *unit)
     return each_bucket (unit, NULL, send_lots);
 }
 
-/* Adds a row's lot to its card. */
-static int
-lot_from_row (struct unit *unit, struct card *card, const PGresult *result, int row, struct lot *lot)
+static void
+lot_of_row (const PGresult *result, int row, struct lot *lot)
 {
     *lot = (struct lot){
         .lot_no = (int32_t)pg_int (result, row, 1),
@@ -242,6 +241,13 @@ lot_from_row (struct unit *unit, struct card *card, const PGresult *result, int 
         .remaining = pg_int (result, row, 7),
         .origin_ref = pg_int (result, row, 8),
     };
+}
+
+/* Adds a row's lot to its card. */
+static int
+lot_from_row (struct unit *unit, struct card *card, const PGresult *result, int row, struct lot *lot)
+{
+    lot_of_row (result, row, lot);
     return ledger_add_stored_lot (card, lot, unit->arena);
 }
 
@@ -312,6 +318,58 @@ int
 unit_receive_lots (struct unit *unit, struct error *err)
 {
     return each_bucket (unit, err, receive_lots);
+}
+
+/* ---- holds */
+
+enum { HOLD_ID = 9, HOLD_UNTIL, HOLD_POINTS };
+
+static int
+take_holds (struct unit *unit, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples (result); row++) {
+        struct unit_card *entry = unit_card (unit, pg_int (result, row, 0));
+        struct str hold_id = arena_str (unit->arena, pg_text (result, row, HOLD_ID));
+        struct lot lot;
+        lot_of_row (result, row, &lot);
+        if (entry != NULL &&
+            (hold_id.data == NULL || ledger_add_stored_hold (&entry->card, hold_id, pg_time (result, row, HOLD_UNTIL),
+                                                             &lot, pg_int (result, row, HOLD_POINTS), unit->arena) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+int
+unit_read_holds (struct unit *unit, struct error *err)
+{
+    int64_t *ids = NULL;
+    for (int bucket = 0; bucket < unit->buckets; bucket++) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < unit->card_count; i++) {
+            if (unit->cards[i].bucket != bucket || unit->cards[i].card.held == 0)
+                continue;
+            if (ids == NULL && (ids = arena_array_of (unit->arena, unit->card_count, int64_t)) == NULL)
+                return error_set (err, ERROR_INTERNAL, "out of memory");
+            ids[count++] = unit->cards[i].card.card_id;
+        }
+        if (count == 0)
+            continue;
+        struct pg_params params = unit_params (unit);
+        pg_param_int2 (&params, (int16_t)bucket);
+        pg_param_int8s (&params, ids, count);
+        PGresult *result = pg_run (unit->pg, STATEMENT_HOLDS_READ, &params, unit->deadline_us, &unit->failure, err);
+        if (result == NULL)
+            return -1;
+        int status = take_holds (unit, result);
+        PQclear (result);
+        if (status < 0)
+            return error_set (err, ERROR_INTERNAL, "out of memory");
+    }
+    for (uint32_t i = 0; ids != NULL && i < unit->card_count; i++)
+        if (unit->cards[i].card.held > 0)
+            ledger_holds_expire (&unit->cards[i].card, unit->recorded_at);
+    return 0;
 }
 
 /* ---- more lots, on demand */

@@ -205,6 +205,40 @@ send_lots (struct unit *unit, int bucket, unsigned *sent)
     return inserted < 0 || updated < 0 ? -1 : 0;
 }
 
+static int
+send_holds (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type NEW_TYPES[] = { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_TIMESTAMPTZ, PG_INT2 };
+    static const enum pg_type CLOSED_TYPES[] = { PG_INT8, PG_TEXT, PG_INT2 };
+    struct rows fresh, closed;
+    rows_begin (&fresh, 6, NEW_TYPES);
+    rows_begin (&closed, 3, CLOSED_TYPES);
+    for (uint32_t i = 0; i < unit->card_count; i++) {
+        const struct card *card = &unit->cards[i].card;
+        for (uint32_t j = 0; unit->cards[i].bucket == bucket && j < card->hold_count; j++) {
+            const struct hold *hold = &card->holds[j];
+            for (uint32_t use = 0; hold->is_new && use < hold->use_count; use++) {
+                fresh.count++;
+                pg_array_int (&fresh.columns[0], card->card_id);
+                pg_array_bytes (&fresh.columns[1], hold->hold_id);
+                pg_array_int (&fresh.columns[2], hold->uses[use].lot_no);
+                pg_array_int (&fresh.columns[3], hold->uses[use].points);
+                pg_array_time (&fresh.columns[4], hold->until);
+                pg_array_int (&fresh.columns[5], hold->state);
+            }
+            if (!hold->is_new && hold->is_changed) {
+                closed.count++;
+                pg_array_int (&closed.columns[0], card->card_id);
+                pg_array_bytes (&closed.columns[1], hold->hold_id);
+                pg_array_int (&closed.columns[2], hold->state);
+            }
+        }
+    }
+    int inserted = rows_send (unit, STATEMENT_HOLDS_INSERT, bucket, false, true, &fresh, sent);
+    int updated = rows_send (unit, STATEMENT_HOLDS_CLOSE, bucket, false, false, &closed, sent);
+    return inserted < 0 || updated < 0 ? -1 : 0;
+}
+
 /* The lots of a journal row as two array literals. */
 static void
 lot_uses (struct unit *unit, const struct journal_row *row, struct pg_array *numbers, struct pg_array *points)
@@ -357,7 +391,7 @@ int
 unit_send_writes (struct unit *unit, unsigned *count)
 {
     static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
-        send_new_codes, send_members, send_new_cards, send_changed_cards, send_card_states, send_lots,
+        send_new_codes, send_members, send_new_cards, send_changed_cards, send_card_states, send_lots,   send_holds,
         send_history,   send_usages,  send_orders,    send_cancels,       send_refunds,     send_events,
     };
     *count = 0;

@@ -50,7 +50,10 @@ enum method_target {
     X (COUPON_GENERATE, "coupon.generate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, COUPON_GENERATE, "cards with codes made by a pattern") \
     X (COUPON_LIST, "coupon.list", ROLES_OFFICE, SCOPE_NONE, TARGET_READ, COUPON_LIST, "the coupons of a batch")     \
     X (COUPON_CHECK, "coupon.check", ROLES_SALES, SCOPE_NONE, TARGET_READ, COUPON_CHECK, "what a code is worth") \
-    X (ORDER_EXPLAIN, "order.explain", ROLES_SALES, SCOPE_NONE, TARGET_READ, ORDER_GET, "why a stored order came out as it did, and whether it still would")
+    X (ORDER_EXPLAIN, "order.explain", ROLES_SALES, SCOPE_NONE, TARGET_READ, ORDER_GET, "why a stored order came out as it did, and whether it still would") \
+    X (POINTS_HOLD, "points.hold", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_HOLD, "reserve points for a time")   \
+    X (POINTS_CAPTURE, "points.capture", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_CAPTURE, "spend what is held")   \
+    X (POINTS_RELEASE, "points.release", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_RELEASE, "let go of what is held")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

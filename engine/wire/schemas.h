@@ -185,6 +185,22 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
 #define COUPON_CHECK_FIELDS(X)                                                                                         \
     X (COUPON_CHECK, CODE, "code", WIRE_STRING, WIRE_REQUIRED, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the code")
 
+#define POINTS_HOLD_FIELDS(X)                                                                                          \
+    X (POINTS_HOLD, CARD_ID, "card_id", WIRE_INT, 0, 1, WIRE_INT_MAX, 0, NULL, NULL, "by id")                          \
+    X (POINTS_HOLD, CODE, "code", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "by code")                          \
+    X (POINTS_HOLD, PARTNER_ID, "partner_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "by member") \
+    X (POINTS_HOLD, PROGRAM_ID, "program_id", WIRE_INT, WIRE_DISTINCT, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "and program") \
+    X (POINTS_HOLD, POINTS, "points", WIRE_POINTS, WIRE_REQUIRED, 1, POINTS_MAX, 0, NULL, NULL, "how many")            \
+    X (POINTS_HOLD, TTL_S, "ttl_s", WIRE_INT, 0, 1, 604800, 900, NULL, NULL, "seconds until the hold releases itself")
+
+#define POINTS_CAPTURE_FIELDS(X)                                                                                       \
+    X (POINTS_CAPTURE, HOLD_ID, "hold_id", WIRE_STRING, WIRE_REQUIRED, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the hold")    \
+    X (POINTS_CAPTURE, POINTS, "points", WIRE_POINTS, 0, 1, POINTS_MAX, 0, NULL, NULL, "how many of it; all when absent. The rest is released") \
+    X (POINTS_CAPTURE, REASON, "reason", WIRE_STRING, 0, 1, 200, 0, NULL, NULL, "what for; stands in the history")
+
+#define POINTS_RELEASE_FIELDS(X)                                                                                       \
+    X (POINTS_RELEASE, HOLD_ID, "hold_id", WIRE_STRING, WIRE_REQUIRED, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the hold")
+
 #define EXPIRY_FIELDS(X)                                                                                               \
     X (EXPIRY, POLICY, "policy", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_EXPIRY, "how points expire")           \
     X (EXPIRY, COUNT, "count", WIRE_INT, 0, 1, 36500, 0, NULL, NULL, "days, months or years")                          \
@@ -398,7 +414,10 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (CARD_TRANSFER, "card_transfer")      \
     X (COUPON_GENERATE, "coupon_generate")  \
     X (COUPON_LIST, "coupon_list")          \
-    X (COUPON_CHECK, "coupon_check")
+    X (COUPON_CHECK, "coupon_check")        \
+    X (POINTS_HOLD, "points_hold")          \
+    X (POINTS_CAPTURE, "points_capture")    \
+    X (POINTS_RELEASE, "points_release")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

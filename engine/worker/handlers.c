@@ -3,6 +3,7 @@
 #include "worker/card_methods.h"
 #include "worker/catalog_methods.h"
 #include "worker/coupon_methods.h"
+#include "worker/hold_methods.h"
 #include "worker/order_request.h"
 #include "worker/render.h"
 
@@ -106,5 +107,18 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                                  .alone = true },
     [METHOD_COUPON_LIST] = { .execute = coupon_list_execute },
     [METHOD_COUPON_CHECK] = { .execute = coupon_check_execute },
+    [METHOD_POINTS_HOLD] = { .prepare = points_hold_prepare,
+                             .look_up = card_look_up,
+                             .want = card_want,
+                             .execute = points_hold_execute,
+                             .replay = stored_replay },
+    [METHOD_POINTS_CAPTURE] = { .prepare = hold_prepare,
+                                .want = card_want,
+                                .execute = points_capture_execute,
+                                .replay = stored_replay },
+    [METHOD_POINTS_RELEASE] = { .prepare = hold_prepare,
+                                .want = card_want,
+                                .execute = points_release_execute,
+                                .replay = stored_replay },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

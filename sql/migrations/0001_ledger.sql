@@ -304,6 +304,20 @@ CREATE TABLE program_usage (
     PRIMARY KEY (bucket, program_id, kind, subject, period)
 ) WITH (fillfactor = 70);
 
+-- Points of lots that are reserved: a hold is the rows of one id. Of the closed ones the state tells a late capture why.
+CREATE TABLE point_holds (
+    bucket  smallint NOT NULL,
+    card_id bigint NOT NULL,
+    hold_id text NOT NULL CHECK (octet_length(hold_id) BETWEEN 1 AND 64),
+    lot_no  integer NOT NULL,
+    points  bigint NOT NULL CHECK (points > 0),
+    until   timestamptz NOT NULL,
+    state   smallint NOT NULL CHECK (state BETWEEN 1 AND 4), -- open, captured, released, expired
+    held_at timestamptz NOT NULL,
+    PRIMARY KEY (bucket, card_id, hold_id, lot_no)
+);
+CREATE INDEX point_holds_open ON point_holds (bucket, card_id) WHERE state = 1;
+
 -- ---------------------------------------------------------------- what grows, by month
 
 -- The journal: append-only, seq without gaps per card. `lot_nos` and `lot_points`: which lots gained or lost.

@@ -199,11 +199,11 @@ Test (ledger, rule_20_a_job_books_what_expired)
 /* ---------------------------------------------------------------- rule 20: lots that are still in the store */
 
 static const struct lot STORED[] = {
-    { 1, LOT_ACTIVE, 1, 1, 1000, 10, 10, 0, false, false },
-    { 2, LOT_ACTIVE, 1, 1, 2000, 10, 10, 0, false, false },
-    { 3, LOT_ACTIVE, 1, 1, 3000, 10, 10, 0, false, false },
-    { 4, LOT_ACTIVE, 1, 500, 4000, 10, 10, 0, false, false },
-    { 5, LOT_ACTIVE, 1, 1, INSTANT_NEVER, 10, 10, 0, false, false },
+    { 1, LOT_ACTIVE, 1, 1, 1000, 10, 10, 0, 0, false, false },
+    { 2, LOT_ACTIVE, 1, 1, 2000, 10, 10, 0, 0, false, false },
+    { 3, LOT_ACTIVE, 1, 1, 3000, 10, 10, 0, 0, false, false },
+    { 4, LOT_ACTIVE, 1, 500, 4000, 10, 10, 0, 0, false, false },
+    { 5, LOT_ACTIVE, 1, 1, INSTANT_NEVER, 10, 10, 0, 0, false, false },
 };
 enum { STORED_COUNT = sizeof STORED / sizeof *STORED };
 
@@ -481,11 +481,94 @@ Test (ledger, rule_33_debt_has_a_bound)
     sound ();
 }
 
+static struct hold *
+hold (const char *id, int64_t points, int64_t instant, int64_t until)
+{
+    cr_assert_eq (ledger_hold (&card, str_of (id), points, instant, until, NULL, arena, &err), 0, "%s", err.message);
+    sound ();
+    return ledger_hold_find (&card, str_of (id));
+}
+
+Test (ledger, rule_22_a_hold_names_its_lots)
+{
+    const struct journal_row *row;
+    gain (10, 1, 2000);
+    gain (10, 1, 1000);
+    hold ("A", 15, 5, 500);
+    cr_assert (lot (2)->held == 10 && lot (1)->held == 5 && card.held == 15);
+    spend (5, 6); /* the rest of lot 1, as lot 2 is held */
+    cr_assert_eq (lot (1)->remaining, 5);
+    gain (10, 7, 900); /* would be spent first, but the hold names other lots */
+    cr_assert_eq (ledger_hold_capture (&card, ledger_hold_find (&card, STR ("A")), JOURNAL_REDEEM, 12, 8, arena, &row, &err), 0);
+    sound ();
+    expect_row (row, JOURNAL_REDEEM, -12, 13, 0);
+    expect_use (row, 0, 2, 10);
+    expect_use (row, 1, 1, 2);
+    cr_assert (card.held == 0 && lot (1)->held == 0 && lot (1)->remaining == 3, "what was not captured is let go");
+    cr_assert_null (ledger_hold_find (&card, STR ("A")));
+}
+
+Test (ledger, rule_22_what_is_held_does_not_expire)
+{
+    int64_t gone;
+    gain (10, 1, 100);
+    struct hold *held = hold ("A", 6, 5, 500);
+    cr_assert_eq (balance (99), 10);
+    cr_assert_eq (balance (100), 6, "what is not held is gone");
+    cr_assert_eq (ledger_expire (&card, 200, NULL, arena, &gone, &err), 0);
+    sound ();
+    cr_assert_eq (gone, 0, "the lot is booked when the hold is let go");
+    ledger_hold_release (&card, held);
+    sound ();
+    cr_assert_eq (balance (200), 0);
+    cr_assert_eq (ledger_expire (&card, 200, NULL, arena, &gone, &err), 0);
+    cr_assert_eq (gone, 10);
+    sound ();
+}
+
+Test (ledger, rule_22_captured_after_its_lots_expired)
+{
+    gain (10, 1, 100);
+    struct hold *held = hold ("A", 6, 5, 500);
+    cr_assert_eq (ledger_hold_capture (&card, held, JOURNAL_REDEEM, 6, 300, arena, NULL, &err), 0);
+    sound ();
+    cr_assert_eq (card.points, 4);
+    cr_assert_eq (balance (300), 0);
+}
+
+Test (ledger, rule_22_an_expired_hold_releases_itself)
+{
+    gain (10, 1, INSTANT_NEVER);
+    hold ("A", 6, 5, 500);
+    hold ("B", 4, 5, 600);
+    cr_assert_eq (ledger_hold (&card, STR ("C"), 1, 5, 500, NULL, arena, &err), -1);
+    cr_assert_eq (err.code, ERROR_INSUFFICIENT_POINTS);
+    ledger_holds_expire (&card, 499);
+    cr_assert_eq (card.held, 10);
+    ledger_holds_expire (&card, 500);
+    sound ();
+    cr_assert_eq (card.held, 4);
+    cr_assert_null (ledger_hold_find (&card, STR ("A")));
+    cr_assert_eq (card.holds[0].state, HOLD_EXPIRED);
+    spend (6, 501);
+    cr_assert_eq (ledger_spend (&card, JOURNAL_REDEEM, 1, 501, NULL, arena, NULL, &err), -1);
+}
+
+Test (ledger, rule_22_a_stored_hold_is_read_back)
+{
+    gain (10, 1, 2000);
+    struct card stored = { .card_id = 7, .points = 10, .held = 7, .lot_count = 1, .journal_count = 1, .pending_until = 1 };
+    cr_assert_eq (ledger_add_stored_hold (&stored, STR ("A"), 500, lot (1), 3, arena), 0);
+    cr_assert_eq (ledger_add_stored_hold (&stored, STR ("B"), 500, lot (1), 4, arena), 0);
+    cr_assert_null (ledger_check (&stored), "%s", ledger_check (&stored));
+    cr_assert (stored.loaded_count == 1 && stored.lots[0].held == 7 && stored.hold_count == 2);
+}
+
 Test (ledger, rule_22_what_is_held_is_not_spent_by_anyone_else)
 {
     int64_t missing;
     gain (100, 1, INSTANT_NEVER);
-    card.held = 60;
+    hold ("A", 60, 5, 1000);
     cr_assert_eq (ledger_spend (&card, JOURNAL_REDEEM, 41, 5, NULL, arena, NULL, &err), -1);
     cr_assert_str_eq (err.details[1].value, "0.40");
     cr_assert_eq (ledger_take_back (&card, 41, NULL, 0, SHORTFALL_FORGIVE, 5, NULL, arena, &missing, &err), 0);
@@ -598,7 +681,7 @@ find_depleted (void *context, struct card *of, int32_t lot_no, struct error *err
 {
     (void)error;
     ++*(unsigned *)context;
-    struct lot depleted = { lot_no, LOT_DEPLETED, 1, 1, 3500, 10, 0, 0, false, false };
+    struct lot depleted = { lot_no, LOT_DEPLETED, 1, 1, 3500, 10, 0, 0, 0, false, false };
     return lot_no == 9 ? ledger_add_stored_lot (of, &depleted, arena) : 0;
 }
 

@@ -110,6 +110,23 @@ class Methods:
         body = {"from": source, "to": target, "reason": reason, **_given(points=points)}
         return self.call("card.transfer", body, **options)
 
+    def points_hold(
+        self, points, card_id=None, code=None, partner_id=None, program_id=None, ttl_s=None, **options
+    ):
+        """Reserves points of a card for a time (15 minutes)."""
+        body = _given(
+            points=points, card_id=card_id, code=code, partner_id=partner_id, program_id=program_id, ttl_s=ttl_s
+        )
+        return self.call("points.hold", body, **options)
+
+    def points_capture(self, hold_id, points=None, reason=None, **options):
+        """Spends what is held, or so many points of it; the rest is released."""
+        return self.call("points.capture", _given(hold_id=hold_id, points=points, reason=reason), **options)
+
+    def points_release(self, hold_id, **options):
+        """Lets go of what is held."""
+        return self.call("points.release", {"hold_id": hold_id}, **options)
+
     # Coupons.
 
     def coupon_generate(self, program_id, pattern, count=None, **fields):

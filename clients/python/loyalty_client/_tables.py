@@ -83,6 +83,9 @@ METHODS = {
     "coupon.list": {"scope": "none", "roles": ["odoo", "admin"], "doc": "the coupons of a batch"},
     "coupon.check": {"scope": "none", "roles": ["till", "odoo", "admin"], "doc": "what a code is worth"},
     "order.explain": {"scope": "none", "roles": ["till", "odoo", "admin"], "doc": "why a stored order came out as it did, and whether it still would"},
+    "points.hold": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "reserve points for a time"},
+    "points.capture": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "spend what is held"},
+    "points.release": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "let go of what is held"},
 }
 
 

@@ -1,0 +1,32 @@
+/* ledger_private.h - what ledger.c and ledger_hold.c share. */
+#ifndef DOMAIN_LEDGER_PRIVATE_H
+#define DOMAIN_LEDGER_PRIVATE_H
+
+#include "domain/ledger.h"
+
+/* What is to be consumed, and from which lots it may come. */
+struct consumption {
+    int64_t points, instant;
+    bool pending_too;
+    const int32_t *named; /* these first, also beyond the horizon */
+    uint32_t named_count;
+};
+
+bool ledger_lot_fits (const struct consumption *what, const struct lot *lot);
+
+/* Reads lots until those that may be consumed have what is wanted, or there are no more. *available: what they have that
+ * is not held (not all of it when it is more than enough). *lot_count: lots. */
+int ledger_consumption_prepare (struct card *card, const struct consumption *what, const struct lot_source *source, int64_t *available,
+                                uint32_t *lot_count, struct error *err);
+int ledger_insufficient (const struct card *card, int64_t required, int64_t available, struct error *err);
+
+/* The lot in memory of that number, or NULL. */
+struct lot *ledger_lot (const struct card *card, int32_t lot_no);
+void ledger_lot_take (struct lot *lot, int64_t points);
+
+/* Makes room for so many rows; -1. Then moves the stored points by `amount` and writes a row. */
+int ledger_journal_reserve (struct card *card, uint32_t rows, struct arena *arena);
+const struct journal_row *ledger_journal_add (struct card *card, enum journal_kind kind, int64_t amount, int64_t time,
+                                              const struct lot_use *uses, uint32_t use_count);
+
+#endif
