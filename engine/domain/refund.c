@@ -368,14 +368,32 @@ struct fraction {
 
 enum measure { MEASURE_NET, MEASURE_LIST, MEASURE_UNITS };
 
-/* False when the order is worth nothing by this measure (or its sum is out of range). */
+/* Which lines a fraction is of: all, those that earn, or some. */
+struct measured {
+    bool earning_only;
+    uint32_t count;
+    const uint32_t *lines; /* NULL: not named */
+};
+
 static bool
-fraction_by (const struct original *original, const struct progress *progress, enum measure measure,
-             struct fraction *fraction)
+is_measured (const struct measured *measured, const struct original_line *line, uint32_t index)
+{
+    bool named = measured->lines == NULL;
+    for (uint32_t i = 0; i < measured->count && !named; i++)
+        named = measured->lines[i] == index;
+    return named && !(measured->earning_only && line->sells);
+}
+
+/* False when the lines are worth nothing by this measure (or their sum is out of range). */
+static bool
+fraction_by (const struct original *original, const struct progress *progress, const struct measured *measured,
+             enum measure measure, struct fraction *fraction)
 {
     int128 so_far = 0, all = 0;
     for (uint32_t i = 0; i < original->line_count; i++) {
         const struct original_line *line = &original->lines[i];
+        if (!is_measured (measured, line, i))
+            continue;
         switch (measure) {
         case MEASURE_NET:
             so_far += progress[i].net_minor;
@@ -399,16 +417,28 @@ fraction_by (const struct original *original, const struct progress *progress, e
 }
 
 /* By money before payments, by list prices where that is 0, by units where all is free. */
-static int
-fraction_of (const struct original *original, const struct progress *progress, struct fraction *fraction,
-             struct error *err)
+static bool
+fraction_of (const struct original *original, const struct progress *progress, const struct measured *measured,
+             struct fraction *fraction)
 {
-    if (fraction_by (original, progress, MEASURE_NET, fraction) ||
-        fraction_by (original, progress, MEASURE_LIST, fraction) ||
-        fraction_by (original, progress, MEASURE_UNITS, fraction))
-        return 0;
-    return error_set (err, ERROR_INTERNAL, "order %.*s has nothing that could be refunded",
-                      (int)original->order_id.size, original->order_id.data);
+    return fraction_by (original, progress, measured, MEASURE_NET, fraction) ||
+           fraction_by (original, progress, measured, MEASURE_LIST, fraction) ||
+           fraction_by (original, progress, measured, MEASURE_UNITS, fraction);
+}
+
+/* What is taken back of points that lines put on a card themselves. */
+static struct fraction
+fraction_of_lines (const struct original *original, const struct progress *progress,
+                   const struct original_points *points)
+{
+    struct fraction fraction = { 0, 1 };
+    struct measured measured = { false, points->line_count, points->lines };
+    if (points->is_sold) {
+        int64_t back = progress[points->lines[0]].qty_micro - points->units_before * MICRO;
+        return (struct fraction){ back < 0 ? 0 : back > MICRO ? MICRO : back, MICRO };
+    }
+    fraction_of (original, progress, &measured, &fraction);
+    return fraction;
 }
 
 /* What goes back now: the share so far, less what went back before; never less than 0. */
@@ -459,21 +489,28 @@ points_make (const struct matching *matching, struct refund_plan *plan, struct e
 
     for (uint32_t o = 0; o < matching->original_count; o++) {
         const struct original *original = &matching->originals[o];
-        struct fraction fraction;
+        struct fraction fraction, earning;
+        const struct progress *progress = matching->progress[o];
         if (!touched[o])
             continue;
-        if (fraction_of (original, matching->progress[o], &fraction, err) != 0)
-            return -1;
+        if (!fraction_of (original, progress, &(struct measured){ false, 0, NULL }, &fraction))
+            return error_set (err, ERROR_INTERNAL, "order %.*s has nothing that could be refunded",
+                              (int)original->order_id.size, original->order_id.data);
+        /* Lines that sell cards earned nothing, so their money takes nothing back of what the others earned. */
+        if (!fraction_of (original, progress, &(struct measured){ true, 0, NULL }, &earning))
+            earning = fraction;
         for (uint32_t i = 0; i < original->points_count; i++) {
             const struct original_points *from = &original->points[i];
             struct refund_points now = { .original = o, .card_id = from->card_id, .program_id = from->program_id };
-            now.take_back = share_now (from->earned, from->taken_back, &fraction);
+            struct fraction own = from->line_count > 0 ? fraction_of_lines (original, progress, from) : earning;
+            now.take_back = share_now (from->earned, from->taken_back, &own);
+            now.paid_back_minor = share_now (from->paid_minor, from->paid_back_minor, &fraction);
             now.lot_count = from->earned_lot_count;
             now.lots = from->earned_lots;
             now.give_back = share_now (from->redeemed, from->given_back, &fraction);
             if (give_back_uses (from, &now, arena, err) != 0)
                 return -1;
-            if (now.take_back > 0 || now.give_back > 0)
+            if (now.take_back > 0 || now.give_back > 0 || now.paid_back_minor > 0)
                 points[plan->points_count++] = now;
         }
     }

@@ -16,6 +16,7 @@ struct original_line {
     const struct tax_amount *taxes;                                  /* net of discounts */
     int64_t refunded_qty_micro, refunded_net_minor, refunded_untaxed_minor;
     const int64_t *refunded_taxes_minor;                             /* one per tax */
+    bool sells;                                                      /* a card, or points on one: it earned nothing itself */
 };
 
 /* Points one card gained or spent through the original, and what refunds gave back of it so far. */
@@ -27,6 +28,13 @@ struct original_points {
     int64_t redeemed, given_back;
     uint32_t use_count;
     const struct lot_use *uses;      /* lots it consumed, in FEFO order; given back in the reverse (last used, first back); lot 0: owed */
+    int64_t paid_minor, paid_back_minor; /* money that the card paid for the order, and what of it was given back */
+    /* Lines (of `lines`) that put the points on the card by selling it or topping it up: they are taken back with these. A
+     * card that a line of several units sold goes with the unit after the first `units_before` that come back. */
+    uint32_t line_count;
+    const uint32_t *lines;
+    bool is_sold;
+    int64_t units_before;
 };
 
 struct original {
@@ -64,6 +72,7 @@ struct refund_points {
     int64_t give_back;       /* of redeemed, >= 0 */
     uint32_t use_count;
     const struct lot_use *uses; /* to these lots; sums to give_back */
+    int64_t paid_back_minor; /* money that goes back to the card */
 };
 
 struct refund_plan {

@@ -156,6 +156,7 @@ refund_walk (struct record_io *io, const struct order *order, struct record_refu
         record_walk_card (io, order, &points[i].card_id, &points[i].program_id);
         io_int (io, &points[i].take_back);
         io_int (io, &points[i].give_back);
+        io_int (io, &points[i].paid_back_minor);
     }
 }
 
@@ -186,9 +187,9 @@ order_record_set_plan (struct order_record *record, const struct refund_plan *pl
                                          .taxes = part->taxes };
     }
     for (uint32_t i = 0; i < plan->points_count; i++)
-        points[i] =
-            (struct record_points){ plan->points[i].original, plan->points[i].card_id, plan->points[i].program_id,
-                                    plan->points[i].take_back, plan->points[i].give_back };
+        points[i] = (struct record_points){ plan->points[i].original,   plan->points[i].card_id,
+                                            plan->points[i].program_id, plan->points[i].take_back,
+                                            plan->points[i].give_back,  plan->points[i].paid_back_minor };
     record->refund = (struct record_refund){
         original_count, plan->part_count, plan->uncovered_count, plan->points_count, kept, parts, plan->uncovered,
         points

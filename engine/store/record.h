@@ -48,6 +48,7 @@ struct record_points {
     uint32_t original; /* index into originals */
     int64_t card_id, program_id;
     int64_t take_back, give_back; /* hundredths, >= 0: as the plan said, whatever of it was found */
+    int64_t paid_back_minor;      /* money that went back to the card, which had paid with it */
 };
 
 struct record_refund {

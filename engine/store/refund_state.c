@@ -28,6 +28,15 @@ list_minor (const struct order_record *record, uint32_t line, unsigned digits, s
     return err->code == ERROR_INVALID_REQUEST ? 0 : -1;
 }
 
+static bool
+sells_card (const struct order_record *record, uint32_t line)
+{
+    for (uint32_t i = 0; i < record->evaluation.card_count; i++)
+        if (record->evaluation.cards[i].line == (int32_t)line)
+            return true;
+    return false;
+}
+
 /* The lines that were sold; returns in the same order are not for returning. */
 static int
 lines_make (const struct order_record *record, unsigned digits, struct arena *arena, struct original *original,
@@ -59,7 +68,62 @@ lines_make (const struct order_record *record, unsigned digits, struct arena *ar
                                     .list_minor = list,
                                     .tax_count = result->tax_count,
                                     .taxes = result->taxes,
-                                    .refunded_taxes_minor = refunded_taxes };
+                                    .refunded_taxes_minor = refunded_taxes,
+                                    .sells = line->has_card || sells_card (record, i) };
+    }
+    return 0;
+}
+
+/* The original's line of a line of its order; -1: it was a return. */
+static int64_t
+sold_line (const struct order *order, uint32_t line)
+{
+    int64_t index = 0;
+    for (uint32_t i = 0; i < line; i++)
+        index += order->lines[i].qty_micro > 0;
+    return line < order->line_count && order->lines[line].qty_micro > 0 ? index : -1;
+}
+
+/* The line that sold the card, if it is one that the order made for it; the last of a line's cards comes back first. */
+static bool
+sold_by (const struct order_record *record, const struct card_effect *effect, uint32_t *lines,
+         struct original_points *points)
+{
+    const struct evaluation *evaluation = &record->evaluation;
+    for (uint32_t i = 0; i < evaluation->card_count && effect->is_created; i++) {
+        const struct card_result *made = &evaluation->cards[i];
+        int64_t line = made->line >= 0 ? sold_line (&record->order, (uint32_t)made->line) : -1;
+        if (line < 0 || !str_equal (made->code, effect->code))
+            continue;
+        lines[0] = (uint32_t)line;
+        points->is_sold = true;
+        points->line_count = 1;
+        for (uint32_t later = i + 1; later < evaluation->card_count; later++)
+            points->units_before += evaluation->cards[later].line == made->line;
+        return true;
+    }
+    return false;
+}
+
+/* The lines that put a card's points on it, and what it paid. */
+static int
+card_make (const struct order_record *record, const struct card_effect *effect, struct arena *arena,
+           struct original_points *points, struct error *err)
+{
+    const struct order *order = &record->order;
+    uint32_t *lines = arena_array_of (arena, order->line_count + 1, uint32_t);
+    if (lines == NULL)
+        return out_of_memory (err);
+    points->lines = lines;
+    if (!sold_by (record, effect, lines, points))
+        for (uint32_t i = 0; i < order->line_count; i++)
+            if (order->lines[i].has_card && order->lines[i].card.card_id == effect->card_id &&
+                order->lines[i].qty_micro > 0)
+                lines[points->line_count++] = (uint32_t)sold_line (order, i);
+    for (uint32_t i = 0; i < record->evaluation.discount_count; i++) {
+        const struct discount *payment = &record->evaluation.discounts[i];
+        if (payment->layer == LAYER_PAYMENT && payment->card_id == effect->card_id)
+            points->paid_minor += payment->amount_minor;
     }
     return 0;
 }
@@ -88,6 +152,8 @@ points_make (const struct order_record *record, struct arena *arena, struct orig
                                       .redeemed = effect->redeemed + effect->owed,
                                       .use_count = use_count,
                                       .uses = uses };
+        if (card_make (record, effect, arena, &original->points[original->points_count - 1], err) != 0)
+            return -1;
     }
     return 0;
 }
@@ -134,6 +200,7 @@ points_add (struct original *original, const struct record_points *taken, struct
             return contradiction (original, err);
         points->taken_back += taken->take_back;
         points->given_back += taken->give_back;
+        points->paid_back_minor += taken->paid_back_minor;
         return 0;
     }
     return contradiction (original, err);

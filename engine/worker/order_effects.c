@@ -102,7 +102,9 @@ shortfall_of (const struct order_run *run, int64_t program_id)
     if (run->data->has_shortfall)
         return run->data->shortfall;
     const struct program *program = catalog_program (run->catalog, program_id);
-    return program != NULL && program->has_shortfall ? program->shortfall : SHORTFALL_DEBT;
+    if (program != NULL && program->has_shortfall)
+        return program->shortfall;
+    return program != NULL && program->type == PROGRAM_GIFT_CARD ? SHORTFALL_REFUSE : SHORTFALL_DEBT;
 }
 
 static int

@@ -247,6 +247,16 @@ return_wholes (struct order_run *run)
     return 0;
 }
 
+/* Money that a card had paid goes back to it: what is left is for the customer's hands. Like a payment it carries no tax. */
+static void
+give_payments_back (struct order_run *run)
+{
+    for (uint32_t i = 0; i < run->plan.points_count; i++) {
+        run->record.evaluation.untaxed_minor += run->plan.points[i].paid_back_minor;
+        run->record.evaluation.total_minor += run->plan.points[i].paid_back_minor;
+    }
+}
+
 /* ---- writing */
 
 static int
@@ -357,6 +367,7 @@ run_steps (struct order_run *run)
     if (set_state (run) < 0 || evaluate_order (run->catalog, &record->order, strict, run->arena, &record->evaluation,
                                                &run->request->error) < 0)
         return -1;
+    give_payments_back (run);
     if (record->evaluation.referral.card_id != 0)
         return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
     if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||

@@ -372,6 +372,43 @@ points_returned (const struct renderer *to)
 }
 
 static void
+give_back_to_card (const struct renderer *to, int64_t id, int64_t minor)
+{
+    wire_write_map (to->out, 3);
+    render_text (to->out, "to", STR ("card"));
+    card_id (to, id);
+    wire_write_cstr (to->out, "amount");
+    wire_write_decimal (to->out, minor, to->digits, to->digits);
+}
+
+/* Money goes back by the way it came: to the cards that paid (of a cancelled order: all that they paid), the rest as it was paid. */
+static void
+give_back (const struct renderer *to, int64_t rest_minor)
+{
+    const struct order_record *record = to->record;
+    const struct evaluation *evaluation = &record->evaluation;
+    bool cancelled = record->kind == RECORD_CANCEL;
+    uint32_t count = rest_minor > 0;
+    for (uint32_t i = 0; i < evaluation->discount_count && cancelled; i++)
+        count += evaluation->discounts[i].layer == LAYER_PAYMENT;
+    for (uint32_t i = 0; i < record->refund.points_count; i++)
+        count += record->refund.points[i].paid_back_minor > 0;
+    list (to, "give_back", count);
+    for (uint32_t i = 0; i < evaluation->discount_count && cancelled; i++)
+        if (evaluation->discounts[i].layer == LAYER_PAYMENT)
+            give_back_to_card (to, evaluation->discounts[i].card_id, evaluation->discounts[i].amount_minor);
+    for (uint32_t i = 0; i < record->refund.points_count; i++)
+        if (record->refund.points[i].paid_back_minor > 0)
+            give_back_to_card (to, record->refund.points[i].card_id, record->refund.points[i].paid_back_minor);
+    if (rest_minor <= 0)
+        return;
+    wire_write_map (to->out, 2);
+    render_text (to->out, "to", STR ("payment"));
+    wire_write_cstr (to->out, "amount");
+    wire_write_decimal (to->out, rest_minor, to->digits, to->digits);
+}
+
+static void
 returned (const struct renderer *to)
 {
     const struct order_record *record = to->record;
@@ -386,14 +423,7 @@ returned (const struct renderer *to)
         wire_write_cstr (to->out, "qty");
         wire_write_decimal (to->out, uncovered->qty_micro, MICRO_DIGITS, 0);
     }
-    /* Nothing was paid with points or cards yet, so money goes back by the way it came. */
-    list (to, "give_back", back > 0);
-    if (back > 0) {
-        wire_write_map (to->out, 2);
-        render_text (to->out, "to", STR ("payment"));
-        wire_write_cstr (to->out, "amount");
-        wire_write_decimal (to->out, back, to->digits, to->digits);
-    }
+    give_back (to, back);
 }
 
 /* Whether a card is the order's member's own: not a bearer's that was shown, nor that of the buyer whose goods somebody

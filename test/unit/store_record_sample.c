@@ -496,6 +496,7 @@ random_refund (const struct order *order, struct record_refund *refund)
         random_card (order, &points[i].card_id, &points[i].program_id);
         points[i].take_back = number ();
         points[i].give_back = number ();
+        points[i].paid_back_minor = number ();
     }
     refund->originals = originals;
     refund->parts = parts;
@@ -899,6 +900,7 @@ same_points (const struct record_points *a, const struct record_points *b)
     SAME (program_id);
     SAME (take_back);
     SAME (give_back);
+    SAME (paid_back_minor);
     return NULL;
 }
 

@@ -57,7 +57,7 @@ refund (const char *order_id, const char *line_id, int64_t units, int64_t net, i
                                   .untaxed_minor = net - tax,
                                   .tax_count = 1,
                                   .taxes = taxes };
-    *points = (struct record_points){ 0, 100123, 3, take_back, 0 };
+    *points = (struct record_points){ 0, 100123, 3, take_back, 0, 0 };
     record->refund = (struct record_refund){ 1, 1, 0, 1, original, part, NULL, points };
     return record;
 }
