@@ -518,3 +518,55 @@ Test (refund, running_out_of_memory_leaves_the_order_as_it_was)
     }
     cr_assert (failed > 20 && failed < 256, "%u", failed);
 }
+
+/* ---------------------------------------------------------------- cards that the order sold or topped up, and payments */
+
+Test (refund, rule_33_sold_cards_come_back_with_the_units_of_their_line)
+{
+    static const uint32_t SOLD[] = { 1 };
+    sell (0, "l1", 10, 1, 100, 10000);
+    sell (0, "l2", 11, 2, 50, 10000)->sells = true;
+    earn (0, 7, 10000, 0);
+    for (int64_t card = 8; card <= 9; card++) {
+        struct original_points *of = earn (0, card, 5000, 0);
+        of->lines = SOLD;
+        of->line_count = 1;
+        of->is_sold = true;
+        of->units_before = 9 - card;
+    }
+    give ("A", "l2", 11, 1, 50);
+    made (1);
+    cr_assert_eq (plan.points_count, 1, "the other card and what the goods earned stay");
+    cr_assert_eq (plan.points[0].card_id, 9);
+    cr_assert_eq (plan.points[0].take_back, 5000);
+}
+
+Test (refund, rule_33_a_top_up_comes_back_with_its_line)
+{
+    static const uint32_t TOPPED_UP[] = { 1 };
+    struct original_points *of;
+    sell (0, "l1", 10, 1, 100, 10000);
+    sell (0, "l2", 11, 1, 50, 5000)->sells = true;
+    earn (0, 7, 10000, 0);
+    of = earn (0, 8, 5000, 0);
+    of->lines = TOPPED_UP;
+    of->line_count = 1;
+    give ("A", "l1", 10, 1, 100);
+    made (1);
+    cr_assert_eq (plan.points_count, 1);
+    cr_assert_eq (plan.points[0].card_id, 7);
+    cr_assert_eq (plan.points[0].take_back, 10000);
+}
+
+Test (refund, rule_33_what_a_card_paid_goes_back_to_it_in_proportion)
+{
+    struct original_points *of;
+    sell (0, "l1", 10, 3, 10, 3000);
+    of = earn (0, 7, 0, 0);
+    of->paid_minor = 1000;
+    of->paid_back_minor = 0;
+    give ("A", "l1", 10, 1, 10);
+    made (1);
+    cr_assert_eq (plan.points_count, 1);
+    cr_assert_eq (plan.points[0].paid_back_minor, 333);
+}
