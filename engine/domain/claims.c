@@ -1,4 +1,5 @@
 /* claims.c - which rewards are asked for: read from the claims, and those that apply by themselves (SEMANTICS 1, rule 5). */
+#include "domain/filter.h"
 #include "domain/work.h"
 
 #include "domain/sort.h"
@@ -13,7 +14,7 @@ static const char *const REASON_SENTENCES[REASON_COUNT] = {
     [REASON_UNKNOWN_CODE] = "no program or card has this code",
     [REASON_UNKNOWN_PROGRAM] = "there is no such program",
     [REASON_UNKNOWN_REWARD] = "the program has no such reward",
-    [REASON_AMBIGUOUS_REWARD] = "the program has several rewards: name one",
+    [REASON_AMBIGUOUS_REWARD] = "there are several rewards or products: name one",
     [REASON_NOT_ACTIVE] = "the program is not active",
     [REASON_BEFORE_DATE_FROM] = "the program has not begun yet",
     [REASON_AFTER_DATE_TO] = "the program is over",
@@ -30,6 +31,7 @@ static const char *const REASON_SENTENCES[REASON_COUNT] = {
     [REASON_EXCLUDED_BY_OTHER] = "another one does not go with others",
     [REASON_NOT_CLAIMED] = "it has to be chosen",
     [REASON_CARD_BLOCKED] = "the card is blocked",
+    [REASON_PRODUCT_NOT_OFFERED] = "the chosen product is not one of the reward's",
     [REASON_UNKNOWN_CARD] = "no such card of this program, this member's or nobody's",
 };
 
@@ -78,10 +80,8 @@ check_claim (struct work *work, uint32_t index)
     const struct claim *claim = &work->order->claims[index];
     if (claim->code.size > 0)
         return refuse_claim_field (work, index, "code", "not supported yet: codes");
-    if (claim->has_product)
-        return refuse_claim_field (work, index, "product_id", "not supported yet: a choice of products");
-    if (claim->qty_micro != 0)
-        return refuse_claim_field (work, index, "qty", "not supported yet: a choice of products");
+    if (claim->qty_micro % MICRO != 0)
+        return refuse_claim_field (work, index, "qty", "units given free are whole");
     if (!claim->has_program && !claim->has_card)
         return refuse_claim_field (work, index, "program_id", "a claim names a program (or a card)");
     return 0;
@@ -114,6 +114,13 @@ claimed_reward (const struct program *program, const struct claim *claim, enum r
         if (program->rewards[r].id == claim->reward_id)
             return &program->rewards[r];
     return NULL;
+}
+
+/* On the server one of several products has to be chosen: the units are added. At the till those in the cart are free. */
+static bool
+leaves_choice (const struct work *work, const struct reward *reward)
+{
+    return work->order->channel == CHANNEL_SALE && reward->type == REWARD_PRODUCT && reward->reward_products.count > 1;
 }
 
 /* The purse of a card that a claim presents. */
@@ -177,6 +184,15 @@ read_claim (struct work *work, uint32_t index)
         return 0;
     }
     result->reward_id = reward->id;
+    if (reward->type == REWARD_PRODUCT && claim->has_product &&
+        !id_list_has (&reward->reward_products, claim->product_id)) {
+        refuse_claim (work, index, REASON_PRODUCT_NOT_OFFERED, 0, 0);
+        return 0;
+    }
+    if (leaves_choice (work, reward) && !claim->has_product) {
+        refuse_claim (work, index, REASON_AMBIGUOUS_REWARD, 0, 0);
+        return 0;
+    }
     if (card != NULL && (!candidate->keeps_card || card->program_id != program->id)) {
         refuse_claim (work, index, REASON_UNKNOWN_CARD, 0, 0);
         return 0;
@@ -202,6 +218,10 @@ read_claim (struct work *work, uint32_t index)
                                              .reward = reward,
                                              .claim = (int32_t)index,
                                              .points_limit = claim->points,
+                                             .has_product = claim->has_product,
+                                             .product_id = claim->product_id,
+                                             .units_limit_micro = claim->qty_micro,
+                                             .layer = reward_layer (program, reward),
                                              .rank = 2 });
 }
 
@@ -217,22 +237,27 @@ add_automatic (struct work *work)
             !candidate->holds || candidate->named)
             continue;
         const struct reward *reward = &program->rewards[0];
+        if (leaves_choice (work, reward))
+            continue;
         if (add_entry (work, &(struct entry){ .candidate = c,
                                               .purse = candidate->purse,
                                               .program = program,
                                               .reward = reward,
                                               .claim = -1,
+                                              .layer = reward_layer (program, reward),
                                               .rank = reward->applicability == APPLY_ORDER }) < 0)
             return -1;
     }
     return 0;
 }
 
-/* Rule 24: by priority; then automatic specific, automatic order-wide, claims in their order; then by id. */
+/* Rule 24: by layer; by priority; then automatic specific, automatic order-wide, claims in their order; then by id. */
 static int
 compare_entries (const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
+    if (x->layer != y->layer)
+        return (int)x->layer - (int)y->layer;
     if (x->program->priority != y->program->priority)
         return compare_int64 (x->program->priority, y->program->priority);
     if (x->rank != y->rank)

@@ -123,6 +123,9 @@ answer_lines (struct work *work, struct evaluation *out)
         out->tax_minor += result->net_tax_minor;
         out->total_minor += result->net_minor;
     }
+    /* Payments leave the taxes as they are. */
+    out->untaxed_minor -= work->paid;
+    out->total_minor -= work->paid;
     out->lines = lines;
     out->taxes = taxes;
     out->tax_count = work->tax_count;
@@ -167,7 +170,7 @@ answer_points (struct work *work, struct evaluation *out)
     for (uint32_t c = 0; c < work->candidate_count; c++) {
         const struct candidate *candidate = &work->candidates[c];
         const struct purse *purse = &work->purses[candidate->purse];
-        int64_t earned = purse->earns ? candidate->points : 0;
+        int64_t earned = (purse->earns ? candidate->points : 0) + purse->granted;
         if (candidate->keeps_card && (earned > 0 || purse->spent > 0))
             insert_points (out, (struct points_result){ .card_id = purse->card != NULL ? purse->card->card_id : 0,
                                                         .program_id = candidate->program->id,
@@ -179,6 +182,7 @@ answer_points (struct work *work, struct evaluation *out)
         if (!work->purses[p].earns && work->purses[p].card != NULL && work->purses[p].spent > 0)
             insert_points (out, (struct points_result){ .card_id = work->purses[p].card->card_id,
                                                         .program_id = work->purses[p].card->program_id,
+                                                        .earned = work->purses[p].granted,
                                                         .redeemed = work->purses[p].spent });
     return 0;
 }

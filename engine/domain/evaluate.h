@@ -33,8 +33,12 @@ struct discount {
     int64_t card_id;                        /* 0: a card that this order creates, or none */
     struct str code;
     int64_t points_cost;
-    int64_t amount_minor;                   /* > 0, tax included: the sum of its parts, and it + its taxes are one */
+    int64_t amount_minor;                   /* tax included: the sum of its parts (payments have none); 0 only where it
+                                             * gives points or adds free units */
     int64_t untaxed_minor;                  /* amount less its taxes */
+    int64_t points_given;                   /* added to the card (rule 18) */
+    int64_t free_product_id, free_qty_micro; /* sale: units to be added as a line at full discount, which changes no
+                                              * total; qty 0: none */
     uint32_t part_count, tax_count;
     const struct discount_part *parts;
     const struct tax_amount *taxes;

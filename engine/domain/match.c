@@ -218,21 +218,14 @@ add_rule (struct work *work, struct candidate *candidate, uint32_t number, const
 {
     const struct rule *rule = work->index->rules[number].rule;
     const int64_t to_points = decimal_power (MICRO_DIGITS - POINTS_DIGITS);
-    switch (rule->point_mode) {
-    case POINTS_PER_ORDER:
+    if (rule->point_mode == POINTS_PER_ORDER)
         return add_points (work, candidate, rule->point_amount_micro, to_points, &candidate->fixed_points);
-    case POINTS_PER_UNIT:
-        return add_points (work, candidate, (int128)rule->point_amount_micro * not_below_zero (tally->units_micro),
-                           (int128)to_points * MICRO, &candidate->fixed_points);
-    case POINTS_PER_MONEY:
-        break;
-    }
     if (candidate->money_rules == NULL)
         candidate->money_rules = arena_array_of (work->arena, candidate->program->rule_count, struct money_rule);
     if (candidate->money_rules == NULL)
         return work_exhausted (work);
     candidate->money_rules[candidate->money_rule_count++] =
-        (struct money_rule){ rule, tally->incl_minor,
+        (struct money_rule){ rule, tally->incl_minor, tally->units_micro,
                              !work->index->rules[number].names && !work->index->rules[number].excludes };
     return 0;
 }
@@ -376,6 +369,17 @@ is_own_discount (const struct work *work, const struct candidate *candidate, con
            (work->order->channel == CHANNEL_SALE && other->program->type == candidate->program->type);
 }
 
+/* Does the discount lower what the rule counts as paid? (pos) Units given free earn nothing, whoever gives them. */
+static bool
+lowers_money (const struct work *work, const struct candidate *candidate, const struct applied *applied)
+{
+    const struct entry *entry = &work->entries[applied->entry];
+    if (applied->discount.layer == LAYER_FREE || candidate->program->earn_on == EARN_NET)
+        return true;
+    return applied->discount.layer != LAYER_PAYMENT &&
+           !is_own_discount (work, candidate, &work->candidates[entry->candidate]);
+}
+
 /* What discounts took off the money that a rule counts. */
 static int64_t
 discounts_on_rule (const struct work *work, const struct candidate *candidate, const struct money_rule *money)
@@ -384,14 +388,13 @@ discounts_on_rule (const struct work *work, const struct candidate *candidate, c
     for (uint32_t d = 0; d < work->applied_count; d++) {
         const struct applied *applied = &work->applied[d];
         const struct entry *entry = &work->entries[applied->entry];
-        if (candidate->program->earn_on == EARN_GROSS &&
-            is_own_discount (work, candidate, &work->candidates[entry->candidate]))
+        if (!lowers_money (work, candidate, applied))
             continue;
         if (money->whole) {
             taken += applied->discount.amount_minor;
             continue;
         }
-        if (entry->reward->applicability == APPLY_ORDER)
+        if (entry->layer == LAYER_DISCOUNT && entry->reward->applicability == APPLY_ORDER)
             continue;
         for (uint32_t p = 0; p < applied->discount.part_count; p++)
             if (filter_fits (&money->rule->filter, work->lines[applied->discount.parts[p].line].order))
@@ -400,16 +403,42 @@ discounts_on_rule (const struct work *work, const struct candidate *candidate, c
     return taken;
 }
 
+/* Units that a rule counts and that were given free. */
+static int64_t
+free_units_of_rule (const struct work *work, const struct money_rule *money)
+{
+    int64_t units = 0;
+    for (uint32_t i = 0; work->gave_free && i < work->line_count; i++)
+        if (work->free_micro[i] > 0 && filter_fits (&money->rule->filter, work->lines[i].order))
+            units += work->free_micro[i];
+    return units;
+}
+
 int
 match_points (struct work *work, const struct candidate *candidate, int64_t *points)
 {
     *points = candidate->fixed_points;
-    int64_t divisor = decimal_power (work->digits + MICRO_DIGITS - POINTS_DIGITS);
+    int64_t per_money = decimal_power (work->digits + MICRO_DIGITS - POINTS_DIGITS);
     for (uint32_t r = 0; r < candidate->money_rule_count; r++) {
         const struct money_rule *money = &candidate->money_rules[r];
-        int64_t paid = not_below_zero (money->incl_minor - discounts_on_rule (work, candidate, money));
-        if (add_points (work, candidate, (int128)money->rule->point_amount_micro * paid, divisor, points) < 0)
+        bool by_unit = money->rule->point_mode == POINTS_PER_UNIT;
+        int64_t count = not_below_zero (by_unit ? money->units_micro - free_units_of_rule (work, money)
+                                                : money->incl_minor - discounts_on_rule (work, candidate, money));
+        int128 divisor = by_unit ? (int128)MICRO * (MICRO / POINT) : per_money;
+        if (add_points (work, candidate, (int128)money->rule->point_amount_micro * count, divisor, points) < 0)
             return -1;
     }
     return 0;
+}
+
+int64_t
+match_unit_points (const struct work *work, const struct candidate *candidate, uint32_t line)
+{
+    int64_t points = 0;
+    for (uint32_t r = 0; r < candidate->money_rule_count; r++) {
+        const struct rule *rule = candidate->money_rules[r].rule;
+        if (rule->point_mode == POINTS_PER_UNIT && filter_fits (&rule->filter, work->lines[line].order))
+            points += rule->point_amount_micro;
+    }
+    return points;
 }

@@ -4,7 +4,9 @@
  * tax.c       what lines cost and what tax is in it; tax_take.c, of a part that is taken off; tax_settle.c, rounded
  * match.c     which programs take part, which rules hold, how many points they give
  * claims.c    which rewards are asked for, by claims and by programs that apply by themselves
- * discount.c  what a reward takes off, and from which lines
+ * reward.c    what a reward gives and costs where the order stands, and giving it; by type: discount.c (percentages,
+ *             sums, points turned into money, payments), reward_units.c (special prices, sets, free products)
+ * reward_take.c  an amount split over tax groups and lines, and taken off
  * stacking.c  the order in which rewards apply, which of a group stays, and asking again at the end
  * explain.c   why programs did not apply
  *
@@ -49,10 +51,10 @@ struct tally {
     bool bought; /* some unit of them is bought, not only given back */
 };
 
-/* A rule that holds and counts money: asked again when discounts change what was paid. */
+/* A rule that holds and counts money or units: asked again when discounts change what was paid, or units are free. */
 struct money_rule {
     const struct rule *rule;
-    int64_t incl_minor;
+    int64_t incl_minor, units_micro;
     bool whole; /* fits every product */
 };
 
@@ -61,6 +63,7 @@ struct purse {
     const struct card_state *card; /* NULL: a card still to be made, or none */
     bool earns;                    /* the order's points of the program go here */
     int64_t spent;
+    int64_t granted;               /* by `point` rewards: of no use in this order */
 };
 
 /* A program that takes part. */
@@ -71,7 +74,7 @@ struct candidate {
     const struct rule *rule;  /* the first that holds */
     enum reason reason;       /* why it does not hold, with the figures */
     int64_t needed, had;
-    int64_t fixed_points;     /* by order and by unit: discounts do not change them */
+    int64_t fixed_points;     /* by order: discounts do not change them */
     uint32_t money_rule_count;
     struct money_rule *money_rules;
     int64_t points;           /* of the order, when all discounts are known */
@@ -86,13 +89,18 @@ struct entry {
     const struct reward *reward;
     int32_t claim;            /* -1: by itself */
     int64_t points_limit;     /* the claim's; 0: none */
+    bool has_product;         /* the claim chose one of the reward's products */
+    int64_t product_id;
+    int64_t units_limit_micro; /* the claim's; 0: none */
+    enum layer layer;
     int rank;                 /* within a priority: automatic specific, automatic order-wide, claims */
     enum { PLAYS, OUT_OF_GROUP, OUT_FOR_GOOD } out; /* refused, and the order worked again: see stacking.c */
     /* Of the pass that is running; what is out keeps them. */
     bool won;                 /* chosen over others of its group */
     bool group_decided, order_wide_decided;
     int32_t beaten_by;        /* entry; -1 */
-    int32_t discount;         /* what it gave; -1 */
+    int32_t discount;         /* what it gave: the first, where it has several steps; -1 */
+    int64_t saving;           /* by what it gave */
     int64_t cost, least_cost; /* least: what it needs, where clear_wallet takes all there is */
     enum reason reason;       /* why it gave nothing, with the figures */
     int64_t needed, had;
@@ -127,10 +135,15 @@ struct work {
     int128 *first_fine, *taxes; /* before discounts, and what is left of them */
     int64_t *left;              /* of each line's discountable */
     uint32_t *all_lines;        /* 0, 1, 2, … */
+    int64_t *free_micro;        /* of each line: units given free (pos) */
+    int64_t *set_micro;         /* of each line: units in sets */
     int64_t first_left_sum, left_sum, total;
-    /* Scratch of a discount, one entry per line (groups: at most as many). */
+    int64_t paid;               /* by gift cards and wallets; taken off the total */
+    bool gave_free;             /* some line has free units */
+    uint32_t *dearest, *cheapest; /* lines by unit price, the first of equals first; NULL until asked for */
+    /* Scratch of a reward, one entry per line (groups: at most as many). */
     uint32_t *base_lines, *base_groups, *members;
-    int64_t *weights, *group_left, *parts, *shares;
+    int64_t *worth, *units, *weights, *group_left, *parts, *shares;
     struct remainder *remainders;
     /* Programs. */
     struct tally whole;
@@ -146,6 +159,7 @@ struct work {
     /* Rewards. */
     uint32_t entry_count, entry_capacity;
     struct entry *entries;
+    uint32_t layer_first, layer_end; /* the entries of the layer that is being worked */
     uint32_t applied_count;
     struct applied *applied;
     struct claim_result *claims;
@@ -170,6 +184,8 @@ enum reason match_takes_part (const struct work *work, const struct program *pro
 int match_candidate (struct work *work, const struct program *program, uint32_t *candidate);
 /* The order's points of a candidate with the discounts applied so far; -1 with err. */
 int match_points (struct work *work, const struct candidate *candidate, int64_t *points);
+/* Points that one unit of the line's product earns by unit (rule 14), millionths. */
+int64_t match_unit_points (const struct work *work, const struct candidate *candidate, uint32_t line);
 /* Rules without effect on anything, for explanations: does some line fit one of the program's rules? */
 bool match_touches (const struct work *work, const struct program *program);
 
@@ -180,14 +196,16 @@ int claims_read (struct work *work);
 /* Sets a claim's or rejection's text from a reason and its figures. */
 void reason_text (const struct work *work, enum reason reason, int64_t needed, int64_t had, char *text, size_t size);
 
-/* discount.c */
+/* reward.c */
 
-/* Is the reward one of the order-wide percent and per_order discounts, of which one stays (rule 25)? */
-bool discount_is_order_wide (const struct reward *reward);
-/* What the entry would take off now, without taking it; *value 0 with the entry's reason when nothing. -1 with err. */
-int discount_measure (struct work *work, struct entry *entry, int64_t *value);
-/* Takes it off; entry->discount stays -1 with the entry's reason when it gives nothing. -1 with err. */
-int discount_apply (struct work *work, uint32_t entry);
+/* In which layer a reward of the program stands. */
+enum layer reward_layer (const struct program *program, const struct reward *reward);
+/* Is the reward one of the order-wide percentages and sums, of which one stays (rule 25)? */
+bool reward_is_order_wide (const struct entry *entry);
+/* What the entry would save now, without giving it; *value 0 with the entry's reason when nothing. -1 with err. */
+int reward_measure (struct work *work, struct entry *entry, int64_t *value);
+/* Gives it; entry->discount stays -1 with the entry's reason when it gives nothing. -1 with err. */
+int reward_apply (struct work *work, uint32_t entry);
 
 /* stacking.c */
 

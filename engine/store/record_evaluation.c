@@ -9,7 +9,7 @@ enum { WARNING_KINDS = WARNING_OVER_LIMIT + 1, LAYERS = LAYER_PAYMENT + 1, HINT_
                    "struct " #type " changed: walk the new field")
 WALKED (evaluation, 216);
 WALKED (line_result, 72);
-WALKED (discount, 112);
+WALKED (discount, 136);
 WALKED (discount_part, 24);
 WALKED (claim_result, 168);
 WALKED (points_result, 40);
@@ -163,7 +163,8 @@ discount_walk (struct record_io *io, const struct order *order, const struct eva
                struct discount *discount)
 {
     int64_t untaxed = minus (discount->amount_minor, discount->untaxed_minor);
-    int64_t *const numbers[] = { &discount->rule_id, &discount->points_cost, &untaxed };
+    int64_t *const numbers[] = { &discount->rule_id,      &discount->points_cost,     &untaxed,
+                                 &discount->points_given, &discount->free_product_id, &discount->free_qty_micro };
     io_enum (io, discount->layer, LAYERS);
     io_bools (io, (bool *const[]){ &discount->automatic }, 1);
     io_index (io, &discount->claim, order->claim_count);

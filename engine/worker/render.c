@@ -125,7 +125,16 @@ static void
 discount_parts (const struct renderer *to, const struct discount *discount)
 {
     const struct order *order = &to->record->order;
-    list (to, "lines", discount->part_count);
+    bool added = discount->free_qty_micro != 0;
+    list (to, "lines", discount->part_count + added);
+    if (added) {
+        /* Units that come on a line of their own, at full discount. */
+        wire_write_map (to->out, 4);
+        render_nil (to->out, "line_id");
+        render_int (to->out, "product_id", discount->free_product_id);
+        quantity (to, "qty", discount->free_qty_micro);
+        money (to, "amount", 0);
+    }
     for (uint32_t i = 0; i < discount->part_count; i++) {
         const struct discount_part *part = &discount->parts[i];
         const struct order_line *line = &order->lines[part->line];

@@ -273,7 +273,10 @@ class Stage:
             for card in answer["cards"]
         ]
         seen["lines"] = [line_of(self, line) for line in answer["lines"] if line["line_id"] in given]
-        seen["added"] = [line_of(self, line) for line in answer["lines"] if line["line_id"] not in given]
+        seen["added"] = [  # at full discount: their effects tell them
+            {"product": self.name("product", line["product_id"]), "qty": line["qty"], "amount_total": line["amount"]}
+            for effect in answer["discounts"] for line in effect["lines"] if line["line_id"] is None
+        ]  # fmt: skip
         seen["warnings"] = sorted({warning["kind"] for warning in answer["warnings"]})
         for name in ("restored", "shortfall", "uncovered", "give_back", "membership"):
             seen[name] = answer.get(name)

@@ -212,9 +212,6 @@ UNSUPPORTED = [
     ("rules[0].first_order", {"rules": [{"first_order": True}]}),
     ("rules[0].birthday", {"rules": [{"birthday": {}}]}),
     ("rules[0].reward_point_split", {"rules": [{"reward_point_split": True}]}),
-    ("rewards[0].discount_applicability", {"rewards": [{"discount": 5, "discount_applicability": "cheapest"}]}),
-    *[("rewards[1].reward_type", {"rewards": [{"discount": 1}, {"reward_type": name}]}) for name in (
-        "product", "special_price", "special_set", "multiple_discount", "point")],
 ]  # fmt: skip
 
 

@@ -158,9 +158,38 @@ random_reward (struct cart *cart, struct program *program)
                              : mode == DISCOUNT_PER_POINT ? 1 + upto (MICRO)
                                                           : (1 + upto (5000)) * 10000;
     if (one_in (2)) {
-        reward->applicability = APPLY_SPECIFIC;
+        reward->applicability = one_in (4) ? APPLY_CHEAPEST : APPLY_SPECIFIC;
+        random_filter (cart, &reward->filter);
+    } else if (one_in (4)) {
         random_filter (cart, &reward->filter);
     }
+}
+
+/* Of one of the types that are about units, a discount in steps, or points. */
+static void
+random_other_reward (struct cart *cart, struct program *program)
+{
+    struct reward *reward = cart_discount (program, DISCOUNT_PERCENT, "1");
+    bool keeps_card = program->applies_on == APPLIES_BOTH;
+    reward->type = (enum reward_type) (REWARD_PRODUCT + upto (keeps_card ? 4 : 3));
+    reward->required_points = one_in (2) ? POINT : 1 + upto (500);
+    reward->clear_wallet = one_in (8);
+    reward->max_amount_minor = one_in (4) ? 1 + upto (1000) : 0;
+    reward->applicability = (enum applicability)upto (2);
+    random_filter (cart, &reward->filter);
+    reward->reward_products = one_in (2) ? IDS (cart, 1 + upto (PRODUCTS - 1)) : IDS (cart, 1, 2, 3, 4, 5, 6);
+    reward->reward_product_qty_micro = (1 + upto (2)) * MICRO;
+    reward->special_price_minor = 1 + upto (2000);
+    reward->max_units_micro = one_in (2) ? 0 : 1 + upto (3 * MICRO);
+    reward->set_price_minor = 1 + upto (3000);
+    reward->max_sets = upto (2);
+    for (int64_t i = upto (2); i >= 0; i--)
+        random_filter (cart, &cart_set_item (cart, reward, "1", (struct id_list){ 0 })->filter);
+    int64_t *steps = arena_array_of (cart->arena, 3, int64_t);
+    reward->step_percent_micro = steps;
+    for (int64_t i = upto (2); i >= 0; i--)
+        steps[reward->step_count++] = (1 + upto (99)) * MICRO;
+    reward->points = 1 + upto (5000);
 }
 
 static void
@@ -169,7 +198,10 @@ random_program (struct cart *cart, int64_t id)
     struct program *program = one_in (3) ? cart_loyalty (cart, id) : cart_promotion (cart, id);
     random_rules (cart, program, 1 + upto (1));
     for (int64_t r = one_in (4) ? 1 : 0; r >= 0; r--)
-        random_reward (cart, program);
+        if (one_in (3))
+            random_other_reward (cart, program);
+        else
+            random_reward (cart, program);
     program->priority = one_in (4) ? upto (2) : 0;
     program->earn_on = one_in (3) ? EARN_NET : EARN_GROSS;
     program->discount_base = one_in (4) ? BASE_INITIAL : BASE_REMAINING;
@@ -201,6 +233,9 @@ random_order (struct cart *cart, int64_t programs)
         claim->has_reward = one_in (2);
         claim->reward_id = 1 + upto (1);
         claim->points = one_in (4) ? 1 + upto (20000) : 0;
+        claim->qty_micro = one_in (4) ? (1 + upto (2)) * MICRO : 0;
+        claim->has_product = one_in (3);
+        claim->product_id = 1 + upto (PRODUCTS - 1);
     }
 }
 
@@ -263,12 +298,19 @@ claims_wrong (const struct cart *cart)
     }
     int order_wide = 0;
     for (uint32_t d = 0; d < cart->result.discount_count; d++) {
-        const struct program *program = catalog_program (&cart->catalog, cart->result.discounts[d].program_id);
-        for (uint32_t r = 0; r < program->reward_count; r++)
-            order_wide += program->rewards[r].id == cart->result.discounts[d].reward_id &&
-                          program->rewards[r].applicability == APPLY_ORDER &&
-                          program->rewards[r].mode != DISCOUNT_PER_POINT;
+        const struct discount *discount = &cart->result.discounts[d];
+        const struct program *program = catalog_program (&cart->catalog, discount->program_id);
+        for (uint32_t r = 0; r < program->reward_count; r++) {
+            const struct reward *reward = &program->rewards[r];
+            bool first = d == 0 || discount[-1].program_id != program->id || discount[-1].reward_id != reward->id ||
+                         discount[-1].claim != discount->claim; /* of its steps */
+            order_wide += reward->id == discount->reward_id && reward->applicability == APPLY_ORDER &&
+                          ((reward->type == REWARD_DISCOUNT && reward->mode != DISCOUNT_PER_POINT) ||
+                           (reward->type == REWARD_MULTIPLE_DISCOUNT && first));
+        }
         for (uint32_t other = 0; other < d && program->stacking != STACK; other++) {
+            if (cart->result.discounts[other].layer != discount->layer)
+                continue;
             const struct program *before = catalog_program (&cart->catalog, cart->result.discounts[other].program_id);
             if (before != program && program->stacking == STACK_EXCLUSIVE)
                 return "an exclusive discount is not alone";
@@ -364,7 +406,11 @@ all_off (void)
     if (wrong == NULL && bought && before > 0 && before - fixed > 0 &&
         cart->result.total_minor > (fixed > 0 ? fixed : 0))
         wrong = "100 % off leaves something to pay";
-    if (wrong == NULL && bought && fixed == 0 && before > 0 && cart->result.total_minor != 0)
+    /* Special prices and free units are not bounded by what is given back beside them. */
+    bool bounded = true;
+    for (uint32_t d = 0; wrong == NULL && d < cart->result.discount_count; d++)
+        bounded &= cart->result.discounts[d].layer == LAYER_DISCOUNT;
+    if (wrong == NULL && bought && fixed == 0 && before > 0 && bounded && cart->result.total_minor != 0)
         wrong = "100 % off does not leave 0";
     cart_free (cart);
     return wrong;

@@ -120,6 +120,28 @@ cart_discount (struct program *program, enum discount_mode mode, const char *dis
     return reward;
 }
 
+/* A promotion that gives a reward of this type to every order, for one point. */
+static inline struct reward *cart_offer (struct cart *cart, int64_t program_id, enum discount_mode mode, const char *discount);
+
+static inline struct reward *
+cart_offer_of (struct cart *cart, int64_t program_id, enum reward_type type)
+{
+    struct reward *reward = cart_offer (cart, program_id, DISCOUNT_PERCENT, "0");
+    reward->type = type;
+    reward->reward_product_qty_micro = MICRO;
+    return reward;
+}
+
+static inline struct set_item *
+cart_set_item (struct cart *cart, struct reward *reward, const char *qty, struct id_list products)
+{
+    if (reward->set_items == NULL)
+        reward->set_items = arena_array_of (cart->arena, CART_PER_PROGRAM_MAX, struct set_item);
+    struct set_item *item = (struct set_item *)&reward->set_items[reward->set_item_count++];
+    *item = (struct set_item){ .filter.products = products, .qty_micro = MICROS (qty) };
+    return item;
+}
+
 /* A promotion that gives a discount to every order. */
 static inline struct reward *
 cart_offer (struct cart *cart, int64_t program_id, enum discount_mode mode, const char *discount)
@@ -279,7 +301,7 @@ static inline const char *
 cart_unsound (const struct cart *cart)
 {
     const struct evaluation *result = &cart->result;
-    int64_t untaxed = 0, tax = 0, total = 0, discounts = 0, taxes = 0;
+    int64_t untaxed = 0, tax = 0, total = 0, discounts = 0, taxes = 0, paid = 0;
     int64_t taken[CART_LINES_MAX] = { 0 };
     for (uint32_t d = 0; d < result->discount_count; d++) {
         const struct discount *discount = &result->discounts[d];
@@ -292,8 +314,13 @@ cart_unsound (const struct cart *cart)
         }
         for (uint32_t k = 0; k < discount->tax_count; k++)
             discount_tax += discount->taxes[k].amount_minor;
-        if (discount->amount_minor <= 0 || parts != discount->amount_minor)
+        bool payment = discount->layer == LAYER_PAYMENT;
+        bool gives = discount->points_given > 0 || discount->free_qty_micro > 0;
+        if (discount->amount_minor < 0 || (discount->amount_minor == 0) != gives)
+            return "a discount takes nothing off";
+        if (payment ? discount->part_count + discount->tax_count > 0 : parts != discount->amount_minor)
             return "parts do not add up to their discount";
+        paid += payment ? discount->amount_minor : 0;
         if (discount->untaxed_minor + discount_tax != discount->amount_minor)
             return "a discount's untaxed amount and taxes do not add up";
         if (discount->points_cost < 0)
@@ -334,6 +361,8 @@ cart_unsound (const struct cart *cart)
         if (of_lines != result->taxes[k].amount_minor)
             return "a tax of lines does not add up to the order's";
     }
+    untaxed -= paid;
+    total -= paid;
     if (untaxed != result->untaxed_minor || tax != result->tax_minor || total != result->total_minor)
         return "lines do not add up to the order";
     if (taxes != result->tax_minor || untaxed + tax != total)

@@ -160,7 +160,6 @@ Test (program_check, what_is_not_supported_yet_is_named)
     cart_offer (cart, 1, DISCOUNT_PERCENT, "10");
     struct program *program = cart_program (cart, 1);
     struct rule *rule = (struct rule *)program->rules;
-    struct reward *reward = (struct reward *)program->rewards;
     cr_assert_eq (program_check (program, 2, &cart->err), 0);
     refused_with (program->type, PROGRAM_BUY_X_GET_Y, "program_type", "not supported yet: buy_x_get_y");
     refused_with (program->type, PROGRAM_GIFT_CARD, "program_type", "not supported yet: gift_card");
@@ -178,9 +177,30 @@ Test (program_check, what_is_not_supported_yet_is_named)
     refused_with (rule->first_order, true, "rules[0].first_order", "not supported yet");
     refused_with (rule->has_birthday, true, "rules[0].birthday", "not supported yet");
     refused_with (rule->split, true, "rules[0].reward_point_split", "not supported yet");
-    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].reward_type", "not supported yet: special_set");
-    refused_with (reward->applicability, APPLY_CHEAPEST, "rewards[0].discount_applicability",
-                  "not supported yet: cheapest");
+}
+
+Test (program_check, what_a_reward_lacks_is_named)
+{
+    static const int64_t OVER[] = { 101 * MICRO };
+    cart_offer (cart, 1, DISCOUNT_PERCENT, "10");
+    struct reward *reward = (struct reward *)cart_program (cart, 1)->rewards;
+    refused_with (reward->type, REWARD_PRODUCT, "rewards[0].reward_product_ids", "what is free");
+    refused_with (reward->type, REWARD_SPECIAL_PRICE, "rewards[0].special_price", "more than 0");
+    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_items", "what is in a set");
+    refused_with (reward->type, REWARD_MULTIPLE_DISCOUNT, "rewards[0].discounts", "one to ten");
+    refused_with (reward->type, REWARD_POINT, "rewards[0].points", "more than 0");
+    reward->points = POINTS ("5");
+    refused_with (reward->type, REWARD_POINT, "rewards[0].reward_type", "keeps no card");
+    reward->reward_products = IDS (cart, 1);
+    reward->reward_product_qty_micro = MICROS ("1.5");
+    refused_with (reward->type, REWARD_PRODUCT, "rewards[0].reward_product_qty", "whole units");
+    cart_set_item (cart, reward, "0.5", IDS (cart, 1));
+    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_items", "whole units");
+    ((struct set_item *)reward->set_items)->qty_micro = MICRO;
+    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_price", "more than 0");
+    reward->step_percent_micro = OVER;
+    reward->step_count = 1;
+    refused_with (reward->type, REWARD_MULTIPLE_DISCOUNT, "rewards[0].discounts", "100 %");
 }
 
 Test (program_check, contradictions_are_named)
