@@ -93,6 +93,33 @@ tag_map_find (const struct tag_map *map, struct str tag)
     }
 }
 
+/* FNV-1a of a code as it is compared: without case (ASCII) and outer blanks. */
+static uint32_t
+code_place (struct str code, uint32_t mask)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    while (code.size > 0 && code.data[code.size - 1] == ' ')
+        code.size--;
+    uint32_t first = 0;
+    while (first < code.size && code.data[first] == ' ')
+        first++;
+    for (uint32_t i = first; i < code.size; i++) {
+        unsigned char byte = (unsigned char)code.data[i];
+        hash = (hash ^ (byte >= 'A' && byte <= 'Z' ? byte + 32u : byte)) * 0x100000001b3u;
+    }
+    return (uint32_t)(hash ^ hash >> 32) & mask;
+}
+
+int64_t
+code_map_find (const struct catalog_index *index, struct str code)
+{
+    for (uint32_t at = code_place (code, index->codes.mask);; at = (at + 1) & index->codes.mask) {
+        uint32_t place = index->codes.places[at];
+        if (place == 0 || code_compare (index->rules[place - 1].rule->code, code) == 0)
+            return (int64_t)place - 1;
+    }
+}
+
 struct store_programs
 catalog_index_store (const struct catalog_index *index, int64_t store_id)
 {
@@ -311,13 +338,53 @@ index_limited (struct catalog_index *index, const struct catalog *catalog, struc
     return true;
 }
 
+static bool
+index_codes (struct catalog_index *index, const struct catalog *catalog, struct arena *arena)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < index->rule_count; i++)
+        count += index->rules[i].rule->code.size > 0;
+    uint32_t size = map_size (count);
+    index->codes.mask = size - 1;
+    index->codes.places = arena_array_of (arena, size, uint32_t);
+    if (index->codes.places == NULL)
+        return false;
+    for (uint32_t i = 0; i < index->rule_count; i++) {
+        struct str code = index->rules[i].rule->code;
+        if (code.size == 0 || catalog->programs[index->rules[i].program].state == PROGRAM_ARCHIVED)
+            continue;
+        uint32_t at = code_place (code, index->codes.mask);
+        while (index->codes.places[at] != 0)
+            at = (at + 1) & index->codes.mask;
+        index->codes.places[at] = i + 1;
+    }
+    return true;
+}
+
+static bool
+index_selling (struct catalog_index *index, const struct catalog *catalog, struct arena *arena)
+{
+    uint32_t *items = arena_array_of (arena, catalog->program_count, uint32_t);
+    if (items == NULL)
+        return false;
+    for (uint32_t p = 0; p < catalog->program_count; p++) {
+        const struct program *program = &catalog->programs[p];
+        if ((program->type == PROGRAM_GIFT_CARD || program->type == PROGRAM_EWALLET) &&
+            program->state != PROGRAM_ARCHIVED)
+            items[index->selling.count++] = p;
+    }
+    index->selling.items = items;
+    return true;
+}
+
 const struct catalog_index *
 catalog_index_build (const struct catalog *catalog, struct arena *arena)
 {
     struct catalog_index *index = arena_new_of (arena, struct catalog_index);
     if (index == NULL || !number_rules (index, catalog, arena) || !index_rules (index, catalog, arena) ||
         !index_open_programs (index, catalog, arena) || !index_loyalty (index, catalog, arena) ||
-        !index_limited (index, catalog, arena))
+        !index_limited (index, catalog, arena) || !index_codes (index, catalog, arena) ||
+        !index_selling (index, catalog, arena))
         return NULL;
     return index;
 }

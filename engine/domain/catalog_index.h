@@ -53,6 +53,12 @@ struct store_programs {
     const struct open_program *programs; /* by least_minor */
 };
 
+/* Rules by their codes, compared as code_compare does: open addressing, at most half full. */
+struct code_map {
+    uint32_t mask;
+    uint32_t *places; /* number of the rule + 1; 0: empty */
+};
+
 struct catalog_index {
     uint32_t rule_count;
     const struct indexed_rule *rules;  /* by program, then position */
@@ -60,11 +66,13 @@ struct catalog_index {
     const bool *supported;             /* of each program: this version can evaluate it */
     struct id_map products, categories; /* to numbers of rules */
     struct tag_map tags;
+    struct code_map codes;
     struct store_programs everywhere;  /* open programs of no store in particular */
     uint32_t store_count;
     const struct store_programs *stores; /* open programs of some stores, by store */
     struct span loyalty;               /* loyalty programs that keep a card, by id */
     struct span limited;               /* programs whose use is counted: limits, birthdays; by id */
+    struct span selling;               /* gift card and wallet programs, whose rules name what is sold; by id */
 };
 
 /* The index of a catalog whose programs are sorted and numbered; NULL when the arena is exhausted. */
@@ -72,6 +80,8 @@ const struct catalog_index *catalog_index_build (const struct catalog *catalog, 
 
 struct span id_map_find (const struct id_map *map, int64_t id);
 struct span tag_map_find (const struct tag_map *map, struct str tag);
+/* The number of the rule with this code, of a program that is not archived; -1: there is none. */
+int64_t code_map_find (const struct catalog_index *index, struct str code);
 /* Open programs of one store; count 0 when it has none of its own. */
 struct store_programs catalog_index_store (const struct catalog_index *index, int64_t store_id);
 

@@ -1,58 +1,7 @@
 /* claims.c - which rewards are asked for: read from the claims, and those that apply by themselves (SEMANTICS 1, rule 5). */
 #include "domain/filter.h"
-#include "domain/work.h"
-
 #include "domain/sort.h"
-
-const char *const REASON_NAMES[REASON_COUNT] = {
-#define X(id, name) [REASON_##id] = name,
-    REASONS (X)
-#undef X
-};
-
-static const char *const REASON_SENTENCES[REASON_COUNT] = {
-    [REASON_UNKNOWN_CODE] = "no program or card has this code",
-    [REASON_UNKNOWN_PROGRAM] = "there is no such program",
-    [REASON_UNKNOWN_REWARD] = "the program has no such reward",
-    [REASON_AMBIGUOUS_REWARD] = "there are several rewards or products: name one",
-    [REASON_NOT_ACTIVE] = "the program is not active",
-    [REASON_BEFORE_DATE_FROM] = "the program has not begun yet",
-    [REASON_AFTER_DATE_TO] = "the program is over",
-    [REASON_WRONG_WEEKDAY] = "not on this day of the week",
-    [REASON_WRONG_HOURS] = "not at this time of day",
-    [REASON_WRONG_STORE] = "not in this store",
-    [REASON_WRONG_CHANNEL] = "not in this channel",
-    [REASON_WRONG_PRICELIST] = "not with this pricelist",
-    [REASON_WRONG_MEMBERSHIP] = "not for this membership",
-    [REASON_NO_MEMBER] = "it needs a member, and the order has none",
-    [REASON_NO_MATCHING_PRODUCT] = "none of its products is bought",
-    [REASON_NOTHING_TO_DISCOUNT] = "nothing is left to take it off",
-    [REASON_BETTER_DISCOUNT] = "another one saves as much or more",
-    [REASON_EXCLUDED_BY_OTHER] = "another one does not go with others",
-    [REASON_NOT_CLAIMED] = "it has to be chosen",
-    [REASON_CARD_BLOCKED] = "the card is blocked",
-    [REASON_PRODUCT_NOT_OFFERED] = "the chosen product is not one of the reward's",
-    [REASON_UNKNOWN_CARD] = "no such card of this program, this member's or nobody's",
-};
-
-void
-reason_text (const struct work *work, enum reason reason, int64_t needed, int64_t had, char *out, size_t size)
-{
-    struct text text = text_open (out, size);
-    if (REASON_SENTENCES[reason] != NULL) {
-        text_add (&text, REASON_SENTENCES[reason]);
-        return;
-    }
-    unsigned digits = reason == REASON_MINIMUM_QTY      ? MICRO_DIGITS
-                      : reason == REASON_MINIMUM_AMOUNT ? work->digits
-                                                        : POINTS_DIGITS;
-    unsigned digits_min = reason == REASON_MINIMUM_QTY ? 0 : digits;
-    text_add (&text, reason == REASON_NOT_ENOUGH_POINTS ? "required_points" : REASON_NAMES[reason]);
-    text_add (&text, " ");
-    text_add_decimal (&text, needed, digits, digits_min);
-    text_add (&text, ", has ");
-    text_add_decimal (&text, had, digits, digits_min);
-}
+#include "domain/work.h"
 
 static int
 refuse_claim_field (struct work *work, uint32_t claim, const char *field, const char *why)
@@ -66,25 +15,61 @@ refuse_claim_field (struct work *work, uint32_t claim, const char *field, const 
     return error_field (work->err, ERROR_INVALID_REQUEST, path, "%s", why);
 }
 
-static void
-refuse_claim (struct work *work, uint32_t claim, enum reason reason, int64_t needed, int64_t had)
+/* Without these there is nothing that could be given. */
+static bool
+is_unknown (enum reason reason)
 {
-    struct claim_result *result = &work->claims[claim];
-    result->reason = reason;
-    reason_text (work, reason, needed, had, result->text, sizeof result->text);
+    return reason == REASON_UNKNOWN_CODE || reason == REASON_UNKNOWN_PROGRAM || reason == REASON_UNKNOWN_REWARD ||
+           reason == REASON_AMBIGUOUS_REWARD || reason == REASON_UNKNOWN_CARD || reason == REASON_NO_MEMBER ||
+           reason == REASON_PRODUCT_NOT_OFFERED;
+}
+
+int
+claim_warn (struct work *work, uint32_t claim, const char *why)
+{
+    struct warning *warning = work_warn (work, WARNING_DIFFERENCE);
+    if (warning == NULL)
+        return -1;
+    struct text text = text_open (warning->text, sizeof warning->text);
+    text_add (&text, "claims[");
+    text_add_int (&text, claim);
+    text_add (&text, "]: ");
+    text_add (&text, why);
+    return 0;
+}
+
+bool
+claim_refuse (struct work *work, uint32_t claim, enum reason reason, int64_t needed, int64_t had)
+{
+    struct claim_note *note = &work->notes[claim];
+    note->state = CLAIM_REFUSED;
+    note->reason = reason;
+    note->needed = needed;
+    note->had = had;
+    if (!work->order->forgiving)
+        return true;
+    char why[96];
+    reason_text (work, catalog_program (work->catalog, work->claims[claim].program_id), reason, needed, had, why,
+                 sizeof why);
+    return claim_warn (work, claim, why) < 0 || is_unknown (reason);
 }
 
 static int
 check_claim (struct work *work, uint32_t index)
 {
     const struct claim *claim = &work->order->claims[index];
-    if (claim->code.size > 0)
-        return refuse_claim_field (work, index, "code", "not supported yet: codes");
     if (claim->qty_micro % MICRO != 0)
         return refuse_claim_field (work, index, "qty", "units given free are whole");
-    if (!claim->has_program && !claim->has_card)
-        return refuse_claim_field (work, index, "program_id", "a claim names a program (or a card)");
+    if (claim->code.size == 0 && !claim->has_program && !claim->has_card)
+        return refuse_claim_field (work, index, "program_id", "a claim names a program, a code or a card");
     return 0;
+}
+
+static bool
+is_named (const struct card_state *card, const struct card_ref *ref)
+{
+    return ref->card_id != 0 ? card->card_id == ref->card_id
+                             : card->code.size > 0 && code_compare (card->code, ref->code) == 0;
 }
 
 /* One of the member's cards, or a bearer's; NULL when the order does not know it. */
@@ -93,16 +78,13 @@ claimed_card (const struct order *order, const struct card_ref *ref)
 {
     for (uint32_t i = 0; i < order->card_count; i++) {
         const struct card_state *card = &order->cards[i];
-        bool named = ref->card_id != 0 ? card->card_id == ref->card_id
-                                       : card->code.size > 0 && code_compare (card->code, ref->code) == 0;
-        if (named)
+        if (is_named (card, ref))
             return !card->has_partner || (order->has_partner && card->partner_id == order->partner_id) ? card : NULL;
     }
     return NULL;
 }
 
-/* The reward that a claim is about; NULL with its reason. */
-static const struct reward *
+const struct reward *
 claimed_reward (const struct program *program, const struct claim *claim, enum reason *reason)
 {
     if (!claim->has_reward) {
@@ -116,15 +98,7 @@ claimed_reward (const struct program *program, const struct claim *claim, enum r
     return NULL;
 }
 
-/* On the server one of several products has to be chosen: the units are added. At the till those in the cart are free. */
-static bool
-leaves_choice (const struct work *work, const struct reward *reward)
-{
-    return work->order->channel == CHANNEL_SALE && reward->type == REWARD_PRODUCT && reward->reward_products.count > 1;
-}
-
-/* The purse of a card that a claim presents. */
-static int
+int
 claimed_purse (struct work *work, const struct candidate *candidate, const struct card_state *card, uint32_t *purse)
 {
     *purse = candidate->purse;
@@ -146,7 +120,130 @@ add_entry (struct work *work, const struct entry *entry)
     work->entries = work_grow (work, work->entries, work->entry_count, &work->entry_capacity, sizeof *work->entries);
     if (work->entries == NULL)
         return work_exhausted (work);
+    work->code_count += entry_by_code (entry);
     work->entries[work->entry_count++] = *entry;
+    return 0;
+}
+
+/* On the server one of several products has to be chosen: the units are added. At the till those in the cart are free. */
+static bool
+leaves_choice (const struct work *work, const struct reward *reward)
+{
+    return work->order->channel == CHANNEL_SALE && reward->type == REWARD_PRODUCT && reward->reward_products.count > 1;
+}
+
+int
+claim_play (struct work *work, uint32_t index, uint32_t number, uint32_t purse, const struct reward *reward)
+{
+    const struct claim *claim = &work->order->claims[index];
+    const struct candidate *candidate = &work->candidates[number];
+    const struct program *program = candidate->program;
+    work->claims[index].reward_id = reward->id;
+    if (reward->type == REWARD_PRODUCT && claim->has_product &&
+        !id_list_has (&reward->reward_products, claim->product_id)) {
+        claim_refuse (work, index, REASON_PRODUCT_NOT_OFFERED, 0, 0);
+        return 0;
+    }
+    if (leaves_choice (work, reward) && !claim->has_product) {
+        claim_refuse (work, index, REASON_AMBIGUOUS_REWARD, 0, 0);
+        return 0;
+    }
+    work->notes[index].state = CLAIM_PLAYS;
+    work->notes[index].candidate = number;
+    bool by_card = work->purses[purse].card != NULL;
+    return add_entry (
+        work, &(struct entry){ .candidate = number,
+                               .purse = purse,
+                               .program = program,
+                               .reward = reward,
+                               .claim = (int32_t)index,
+                               .code = claim->code,
+                               .asks_rules = (!by_card || program->type == PROGRAM_COUPONS) && !work->order->forgiving,
+                               .points_limit = claim->points,
+                               .has_product = claim->has_product,
+                               .product_id = claim->product_id,
+                               .units_limit_micro = claim->qty_micro,
+                               .layer = reward_layer (program, reward),
+                               .rank = 2 });
+}
+
+/* A card that may only be used once its code was entered. */
+static bool
+waits_to_be_shown (const struct work *work, uint32_t card)
+{
+    const struct card_state *state = &work->order->cards[card];
+    for (uint32_t i = 0; i < work->order->claim_count && !work->shown[card]; i++)
+        if (work->order->claims[i].code.size > 0 && code_compare (work->order->claims[i].code, state->code) == 0)
+            return true;
+    return false;
+}
+
+static bool
+is_taken (const struct work *work, const struct card_state *card)
+{
+    for (uint32_t e = 0; e < work->entry_count; e++)
+        if (work->purses[work->entries[e].purse].card == card)
+            return true;
+    return false;
+}
+
+/* A card of the program to spend, where the claim names none: one that was entered, presented or is the member's; first
+ * one that suffices and is not in use yet. */
+static const struct card_state *
+card_to_spend (const struct work *work, const struct program *program, int64_t required_points)
+{
+    const struct order *order = work->order;
+    const struct card_state *best = NULL;
+    int most = -1;
+    for (uint32_t i = 0; i < order->card_count; i++) {
+        const struct card_state *card = &order->cards[i];
+        bool own = card->has_partner && order->has_partner && card->partner_id == order->partner_id;
+        if (card->program_id != program->id || (!own && (card->has_partner || !card->presented)) ||
+            (!own && waits_to_be_shown (work, i)))
+            continue;
+        int merit = 4 * (!card->blocked && card->usable >= required_points) + 2 * !is_taken (work, card) +
+                    (work->shown[i] || card->presented);
+        if (merit > most) {
+            best = card;
+            most = merit;
+        }
+    }
+    return best;
+}
+
+/* The purse that a claim without a code spends from. 0 with *refused where there is none. -1 with err. */
+static int
+find_purse (struct work *work, uint32_t index, uint32_t number, const struct card_state *card,
+            const struct reward *reward, uint32_t *purse, bool *refused)
+{
+    struct candidate *candidate = &work->candidates[number];
+    bool of_order = candidate->destination == POINTS_OF_ORDER || candidate->destination == POINTS_TO_OWNER;
+    *refused = false;
+    if (card == NULL && !match_has_own_card (candidate)) {
+        /* The order's points, where the rules hold; else a card that is out. */
+        if (!of_order || !candidate->holds)
+            card = card_to_spend (work, candidate->program, reward->required_points);
+        if (card == NULL && of_order && !candidate->holds &&
+            claim_refuse (work, index, candidate->reason, candidate->needed, candidate->had)) {
+            *refused = true;
+            return 0;
+        }
+        if (card == NULL && !of_order) {
+            bool later = candidate->destination == POINTS_TO_NEW_CARDS && candidate->holds;
+            claim_refuse (work, index, later ? REASON_NOT_USABLE_YET : REASON_UNKNOWN_CARD, 0, 0);
+            *refused = true;
+            return 0;
+        }
+    }
+    if (claimed_purse (work, candidate, card, purse) < 0)
+        return -1;
+    const struct purse *from = &work->purses[*purse];
+    if (from->card == NULL && match_has_own_card (candidate) && !from->earns) {
+        bool nobody = !work->order->has_partner;
+        *refused = claim_refuse (work, index, nobody ? REASON_NO_MEMBER : REASON_NOT_ENOUGH_POINTS,
+                                 nobody ? 0 : reward->required_points, 0);
+    } else if (from->card != NULL && from->card->blocked)
+        *refused = claim_refuse (work, index, REASON_CARD_BLOCKED, 0, 0);
     return 0;
 }
 
@@ -156,73 +253,44 @@ read_claim (struct work *work, uint32_t index)
     const struct claim *claim = &work->order->claims[index];
     const struct card_state *card = claim->has_card ? claimed_card (work->order, &claim->card) : NULL;
     struct claim_result *result = &work->claims[index];
+    result->program_id = claim->program_id;
+    result->reward_id = claim->reward_id;
     if (claim->has_card && card == NULL) {
-        result->program_id = claim->program_id;
-        refuse_claim (work, index, REASON_UNKNOWN_CARD, 0, 0);
+        claim_refuse (work, index, REASON_UNKNOWN_CARD, 0, 0);
         return 0;
     }
     result->program_id = claim->has_program ? claim->program_id : card->program_id;
-    result->reward_id = claim->reward_id;
     const struct program *program = catalog_program (work->catalog, result->program_id);
     if (program == NULL) {
-        refuse_claim (work, index, REASON_UNKNOWN_PROGRAM, 0, 0);
+        claim_refuse (work, index, REASON_UNKNOWN_PROGRAM, 0, 0);
         return 0;
     }
     enum reason reason = match_takes_part (work, program);
-    if (reason != REASON_NONE) {
-        refuse_claim (work, index, reason, 0, 0);
+    if (reason != REASON_NONE && claim_refuse (work, index, reason, 0, 0))
         return 0;
-    }
     uint32_t number, purse;
+    bool refused;
     if (match_candidate (work, program, &number) < 0)
         return -1;
     struct candidate *candidate = &work->candidates[number];
     candidate->named = true;
     const struct reward *reward = claimed_reward (program, claim, &reason);
     if (reward == NULL) {
-        refuse_claim (work, index, reason, 0, 0);
+        claim_refuse (work, index, reason, 0, 0);
         return 0;
     }
     result->reward_id = reward->id;
-    if (reward->type == REWARD_PRODUCT && claim->has_product &&
-        !id_list_has (&reward->reward_products, claim->product_id)) {
-        refuse_claim (work, index, REASON_PRODUCT_NOT_OFFERED, 0, 0);
+    if (card != NULL && card->program_id != program->id) {
+        claim_refuse (work, index, REASON_UNKNOWN_CARD, 0, 0);
         return 0;
     }
-    if (leaves_choice (work, reward) && !claim->has_product) {
-        refuse_claim (work, index, REASON_AMBIGUOUS_REWARD, 0, 0);
+    if (find_purse (work, index, number, card, reward, &purse, &refused) < 0 || refused)
+        return refused ? 0 : -1;
+    candidate = &work->candidates[number];
+    if (program->type == PROGRAM_COUPONS && !candidate->holds &&
+        claim_refuse (work, index, candidate->reason, candidate->needed, candidate->had))
         return 0;
-    }
-    if (card != NULL && (!candidate->keeps_card || card->program_id != program->id)) {
-        refuse_claim (work, index, REASON_UNKNOWN_CARD, 0, 0);
-        return 0;
-    }
-    /* A card is spent without asking the rules again; points of the order alone need them to hold. */
-    if (!candidate->keeps_card && !candidate->holds) {
-        refuse_claim (work, index, candidate->reason, candidate->needed, candidate->had);
-        return 0;
-    }
-    if (claimed_purse (work, candidate, card, &purse) < 0)
-        return -1;
-    if (work->purses[purse].card != NULL && work->purses[purse].card->blocked) {
-        refuse_claim (work, index, REASON_CARD_BLOCKED, 0, 0);
-        return 0;
-    }
-    if (work->purses[purse].card == NULL && !work->purses[purse].earns) {
-        refuse_claim (work, index, REASON_NO_MEMBER, 0, 0);
-        return 0;
-    }
-    return add_entry (work, &(struct entry){ .candidate = number,
-                                             .purse = purse,
-                                             .program = program,
-                                             .reward = reward,
-                                             .claim = (int32_t)index,
-                                             .points_limit = claim->points,
-                                             .has_product = claim->has_product,
-                                             .product_id = claim->product_id,
-                                             .units_limit_micro = claim->qty_micro,
-                                             .layer = reward_layer (program, reward),
-                                             .rank = 2 });
+    return claim_play (work, index, number, purse, reward);
 }
 
 /* A program that is automatic, applies to the current order and has one reward applies by itself, once. A
@@ -233,8 +301,8 @@ add_automatic (struct work *work)
     for (uint32_t c = 0; c < work->candidate_count; c++) {
         const struct candidate *candidate = &work->candidates[c];
         const struct program *program = candidate->program;
-        if (program->trigger != TRIGGER_AUTO || program->applies_on != APPLIES_CURRENT || program->reward_count != 1 ||
-            !candidate->holds || candidate->named)
+        if (program->trigger != TRIGGER_AUTO || candidate->destination != POINTS_OF_ORDER ||
+            program->reward_count != 1 || !candidate->holds || candidate->named)
             continue;
         const struct reward *reward = &program->rewards[0];
         if (leaves_choice (work, reward))
@@ -244,6 +312,7 @@ add_automatic (struct work *work)
                                               .program = program,
                                               .reward = reward,
                                               .claim = -1,
+                                              .asks_rules = true,
                                               .layer = reward_layer (program, reward),
                                               .rank = reward->applicability == APPLY_ORDER }) < 0)
             return -1;
@@ -274,15 +343,71 @@ claims_read (struct work *work)
 {
     uint32_t count = work->order->claim_count;
     work->claims = arena_array_of (work->arena, count, struct claim_result);
-    if (work->claims == NULL)
+    work->shown = arena_array_of (work->arena, work->order->card_count, bool);
+    if (work->notes == NULL)
+        work->notes = arena_array_of (work->arena, count, struct claim_note);
+    if (work->claims == NULL || work->shown == NULL || work->notes == NULL)
         return work_exhausted (work);
     for (uint32_t i = 0; i < count; i++)
         work->claims[i].discount = -1;
-    for (uint32_t i = 0; i < count; i++)
-        if (check_claim (work, i) < 0 || read_claim (work, i) < 0)
+    for (uint32_t i = 0; i < count; i++) {
+        bool by_code = work->order->claims[i].code.size > 0;
+        if (check_claim (work, i) < 0 || (by_code ? code_read (work, i) : read_claim (work, i)) < 0)
             return -1;
+    }
     if (work->order->auto_claim && add_automatic (work) < 0)
         return -1;
     sort_items (work->entries, work->entry_count, sizeof *work->entries, compare_entries);
+    return 0;
+}
+
+/* Something is left of a candidate when its claim is refused: points on a card, or what another entry gave. */
+static bool
+leaves_something (const struct work *work, uint32_t number)
+{
+    const struct candidate *candidate = &work->candidates[number];
+    if (candidate->destination != POINTS_OF_ORDER && candidate->earns && candidate->points > 0)
+        return true;
+    for (uint32_t d = 0; d < work->applied_count; d++)
+        if (work->entries[work->applied[d].entry].candidate == number)
+            return true;
+    return false;
+}
+
+/* A claim that waited for another code, or for points, is accepted when they have come. */
+static void
+settle_waiting (struct work *work)
+{
+    for (uint32_t i = 0; i < work->order->claim_count; i++) {
+        struct claim_note *note = &work->notes[i];
+        if (note->state == CLAIM_WAITS)
+            note->state = work->candidates[note->candidate].holds && leaves_something (work, note->candidate)
+                              ? CLAIM_ACCEPTED
+                              : CLAIM_REFUSED;
+    }
+}
+
+int
+claims_settle (struct work *work, bool *again)
+{
+    *again = false;
+    for (uint32_t e = 0; e < work->entry_count && !work->order->forgiving && !*again; e++) {
+        const struct entry *entry = &work->entries[e];
+        if (entry->claim < 0 || entry->code.size == 0 || entry->discount >= 0 ||
+            !work->candidates[entry->candidate].by_code || !leaves_something (work, entry->candidate))
+            continue;
+        int32_t winner = entry->beaten_by < 0 ? -1 : work->entries[entry->beaten_by].claim;
+        if (winner > entry->claim && entry->reason != REASON_NOT_ENOUGH_POINTS)
+            continue;
+        struct claim_note *note = &work->notes[entry->claim];
+        note->dropped = true;
+        note->program_id = entry->program->id;
+        note->reason = entry->reason;
+        note->needed = entry->needed;
+        note->had = entry->had;
+        *again = true;
+    }
+    if (!*again)
+        settle_waiting (work);
     return 0;
 }

@@ -136,6 +136,7 @@ discount_offer (struct work *work, const struct entry *entry, int64_t usable, st
     int64_t most = smaller (reach.left, work->total);
     if (reward->max_amount_minor > 0)
         most = smaller (most, reward->max_amount_minor);
+    most = smaller (most, limit_budget_left (work, entry->program));
     offer->base = reach.base;
     if (steps) {
         step_values (reward, of, most, offer);

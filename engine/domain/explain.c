@@ -11,7 +11,7 @@ gave_something (const struct work *work, const struct program *program)
             return true;
     for (uint32_t c = 0; c < work->candidate_count; c++) {
         const struct candidate *candidate = &work->candidates[c];
-        if (candidate->program == program && candidate->keeps_card && work->purses[candidate->purse].earns &&
+        if (candidate->program == program && candidate->destination != POINTS_OF_ORDER && candidate->earns &&
             candidate->points > 0)
             return true;
     }
@@ -38,8 +38,10 @@ reason_of_candidate (const struct work *work, const struct candidate *candidate,
         *had = entry->had;
         return entry->reason;
     }
-    if (candidate->keeps_card && !purse->earns)
-        return purse->card != NULL ? REASON_CARD_BLOCKED : REASON_NO_MEMBER;
+    if (match_has_own_card (candidate) && !candidate->earns)
+        return purse->card != NULL && purse->card->blocked ? REASON_CARD_BLOCKED
+               : work->order->has_partner                  ? REASON_WRONG_MEMBERSHIP
+                                                           : REASON_NO_MEMBER;
     if (!candidate->holds) {
         *needed = candidate->needed;
         *had = candidate->had;
@@ -60,13 +62,13 @@ reject (struct work *work, const struct program *program, enum reason reason, st
         reason = reason_of_candidate (work, &work->candidates[number], &needed, &had);
         const struct entry *entry = entry_of_program (work, program);
         rejection->reward_id = entry != NULL ? entry->reward->id : 0;
-        if (!work->candidates[number].holds)
-            rejection->rule_id = program->rules[0].id;
+        if (work->candidates[number].failing != NULL)
+            rejection->rule_id = work->candidates[number].failing->id;
         else if (work->candidates[number].rule != NULL)
             rejection->rule_id = work->candidates[number].rule->id;
     }
     rejection->reason = reason;
-    reason_text (work, reason, needed, had, rejection->text, sizeof rejection->text);
+    reason_text (work, program, reason, needed, had, rejection->text, sizeof rejection->text);
     return 0;
 }
 

@@ -1,55 +1,6 @@
-/* match.c - which programs take part in an order, which of their rules hold, and how many points they give (rules 1 to 8). */
+/* match.c - which rules hold, found through the index by what is bought (rules 2, 3 and 5). */
 #include "domain/filter.h"
 #include "domain/work.h"
-
-/* The day whose hours are running: past midnight, hours that began the evening before still belong to that day. */
-static bool
-hours_include (const struct program *program, int minute, bool *of_yesterday)
-{
-    int from = program->hours_from_minute, to = program->hours_to_minute;
-    *of_yesterday = false;
-    if (from < to)
-        return minute >= from && minute < to;
-    *of_yesterday = minute < to;
-    return minute >= from || minute < to;
-}
-
-static bool
-is_listed_draft (const struct order *order, int64_t program_id)
-{
-    for (uint32_t i = 0; i < order->draft_count; i++)
-        if (order->draft_program_ids[i] == program_id)
-            return true;
-    return false;
-}
-
-enum reason
-match_takes_part (const struct work *work, const struct program *program)
-{
-    const struct order *order = work->order;
-    if (program->state != PROGRAM_ACTIVE && !(program->state == PROGRAM_DRAFT && is_listed_draft (order, program->id)))
-        return REASON_NOT_ACTIVE;
-    bool of_yesterday = false;
-    bool in_hours = !program->has_hours || hours_include (program, work->minute, &of_yesterday);
-    int32_t day = work->day - of_yesterday;
-    int weekday = of_yesterday ? (work->weekday + 6) % 7 : work->weekday;
-    if (program->has_date_from && day < program->date_from)
-        return REASON_BEFORE_DATE_FROM;
-    if (program->has_date_to && day > program->date_to)
-        return REASON_AFTER_DATE_TO;
-    if (program->weekdays != 0 && (program->weekdays & 1u << weekday) == 0)
-        return REASON_WRONG_WEEKDAY;
-    if (!in_hours)
-        return REASON_WRONG_HOURS;
-    if (program->stores.count > 0 && !(order->has_store && id_list_has (&program->stores, order->store_id)))
-        return REASON_WRONG_STORE;
-    if (program->channels != 0 && (program->channels & 1u << order->channel) == 0)
-        return REASON_WRONG_CHANNEL;
-    if (program->pricelists.count > 0 &&
-        !(order->has_pricelist && id_list_has (&program->pricelists, order->pricelist_id)))
-        return REASON_WRONG_PRICELIST;
-    return REASON_NONE;
-}
 
 static void
 tally_add (struct tally *tally, const struct work_line *line)
@@ -80,7 +31,7 @@ collect_leads (struct work *work, struct lead **leads, uint32_t *count, uint64_t
     *hits = 0;
     for (uint32_t i = 0; i < work->line_count; i++) {
         const struct order_line *line = &work->order->lines[i];
-        if (line->is_covered_return)
+        if (line->is_covered_return || work->sold_by[i] != NULL)
             continue;
         uint32_t first = *count;
         (*leads)[(*count)++].rules = id_map_find (&work->index->products, line->product_id);
@@ -147,7 +98,7 @@ match_tally (struct work *work)
 {
     for (uint32_t i = 0; i < work->line_count; i++) {
         const struct work_line *line = &work->lines[i];
-        if (line->order->is_covered_return)
+        if (line->order->is_covered_return || work->sold_by[i] != NULL)
             continue;
         tally_add (&work->whole, line);
         int64_t most = line->total > line->untaxed ? line->total : line->untaxed;
@@ -161,12 +112,27 @@ match_tally (struct work *work)
     return tally_rules (work, leads, lead_count, hits);
 }
 
+/* Rules of gift cards and wallets see what is sold of them; those that name nothing see nothing (rule 13). */
+static struct tally
+sold_tally (const struct work *work, const struct program *program, const struct indexed_rule *indexed)
+{
+    struct tally tally = { 0 };
+    for (uint32_t i = 0; i < work->line_count && indexed->names; i++)
+        if (work->sold_by[i] == program && !work->lines[i].order->has_card &&
+            filter_fits (&indexed->rule->filter, work->lines[i].order))
+            tally_add (&tally, &work->lines[i]);
+    return tally;
+}
+
 /* What the rule with this number sees of the order. */
 static struct tally
 rule_tally (const struct work *work, uint32_t number)
 {
     const struct indexed_rule *indexed = &work->index->rules[number];
     struct tally tally = { 0 };
+    const struct program *program = &work->catalog->programs[indexed->program];
+    if (program->type == PROGRAM_GIFT_CARD || program->type == PROGRAM_EWALLET)
+        return sold_tally (work, program, indexed);
     if (indexed->names) {
         uint32_t place = work->tally_places[tally_place (work, number)];
         return place == 0 ? tally : work->tallies[place - 1];
@@ -174,83 +140,91 @@ rule_tally (const struct work *work, uint32_t number)
     if (!indexed->excludes)
         return work->whole;
     for (uint32_t i = 0; i < work->line_count; i++)
-        if (!work->lines[i].order->is_covered_return &&
+        if (!work->lines[i].order->is_covered_return && work->sold_by[i] == NULL &&
             !filter_excludes_line (&indexed->rule->filter, work->lines[i].order))
             tally_add (&tally, &work->lines[i]);
     return tally;
 }
 
-static int64_t
-not_below_zero (int64_t value)
-{
-    return value > 0 ? value : 0;
-}
-
-/* Why a rule does not hold, with what it needs and what there is. */
+/* Why a rule does not hold, with what it needs and what there is: a minimum of nothing is missed by less than nothing. */
 static enum reason
-rule_holds (const struct rule *rule, const struct tally *tally, int64_t *needed, int64_t *had)
+tally_reaches (const struct rule *rule, const struct tally *tally, int64_t *needed, int64_t *had)
 {
     if (!tally->bought)
         return REASON_NO_MATCHING_PRODUCT;
     *needed = rule->minimum_qty_micro;
-    *had = not_below_zero (tally->units_micro);
+    *had = tally->units_micro;
     if (*had < *needed)
         return REASON_MINIMUM_QTY;
     *needed = rule->minimum_amount_minor;
-    *had = not_below_zero (rule->minimum_amount_tax_mode == TAX_MODE_INCL ? tally->incl_minor : tally->excl_minor);
+    *had = rule->minimum_amount_tax_mode == TAX_MODE_INCL ? tally->incl_minor : tally->excl_minor;
     return *had < *needed ? REASON_MINIMUM_AMOUNT : REASON_NONE;
 }
 
-/* amount × count / divisor in hundredths of a point: halves away from zero at the till, down on the server. */
-static int
-add_points (struct work *work, const struct candidate *candidate, int128 product, int128 divisor, int64_t *points)
+enum reason
+match_rule (const struct work *work, const struct candidate *candidate, uint32_t rule, int64_t *needed, int64_t *had)
 {
-    int128 rounded = work->order->channel == CHANNEL_POS ? div_round (product, divisor) : div_down (product, divisor);
-    if (rounded + *points > POINTS_MAX)
-        return error_field (work->err, ERROR_INVALID_REQUEST, "lines", "too many points in program %lld",
-                            (long long)candidate->program->id);
-    *points += (int64_t)rounded;
-    return 0;
+    struct tally tally = rule_tally (work, work->index->first_rule[candidate->program->index] + rule);
+    const struct rule *asked = &candidate->program->rules[rule];
+    enum reason reason = tally_reaches (asked, &tally, needed, had);
+    return reason == REASON_NONE ? take_part_member (work, candidate->program, asked) : reason;
 }
 
-static int
-add_rule (struct work *work, struct candidate *candidate, uint32_t number, const struct tally *tally)
-{
-    const struct rule *rule = work->index->rules[number].rule;
-    const int64_t to_points = decimal_power (MICRO_DIGITS - POINTS_DIGITS);
-    if (rule->point_mode == POINTS_PER_ORDER)
-        return add_points (work, candidate, rule->point_amount_micro, to_points, &candidate->fixed_points);
-    if (candidate->money_rules == NULL)
-        candidate->money_rules = arena_array_of (work->arena, candidate->program->rule_count, struct money_rule);
-    if (candidate->money_rules == NULL)
-        return work_exhausted (work);
-    candidate->money_rules[candidate->money_rule_count++] =
-        (struct money_rule){ rule, tally->incl_minor, tally->units_micro,
-                             !work->index->rules[number].names && !work->index->rules[number].excludes };
-    return 0;
-}
-
-/* Asks the candidate's rules. */
-static int
-ask_rules (struct work *work, struct candidate *candidate)
+/* A program that is entered by code takes no part without one. */
+static bool
+waits_for_code (const struct candidate *candidate)
 {
     const struct program *program = candidate->program;
-    uint32_t first = work->index->first_rule[program->index];
-    candidate->holds = program->rule_count == 0;
+    return !candidate->by_code && program->type != PROGRAM_COUPONS &&
+           (program->trigger == TRIGGER_WITH_CODE || program->type == PROGRAM_REFERRAL);
+}
+
+static void
+keep_reason (struct candidate *candidate, const struct rule *rule, enum reason reason, int64_t needed, int64_t had)
+{
+    if (candidate->reason != REASON_NONE && candidate->reason != REASON_CODE_NEEDED)
+        return;
+    candidate->failing = rule;
+    candidate->reason = reason;
+    candidate->needed = needed;
+    candidate->had = had;
+}
+
+int
+match_ask (struct work *work, struct candidate *candidate)
+{
+    const struct program *program = candidate->program;
+    uint32_t first = work->index->first_rule[program->index], failed = 0;
+    candidate->held_count = 0;
+    candidate->rule = candidate->failing = NULL;
+    candidate->reason = REASON_NONE;
+    if (candidate->held == NULL && program->rule_count > 0)
+        candidate->held = arena_array_of (work->arena, program->rule_count, struct held_rule);
+    if (candidate->held == NULL && program->rule_count > 0)
+        return work_exhausted (work);
     for (uint32_t r = 0; r < program->rule_count; r++) {
+        const struct rule *rule = &program->rules[r];
         struct tally tally = rule_tally (work, first + r);
         int64_t needed = 0, had = 0;
-        enum reason reason = rule_holds (&program->rules[r], &tally, &needed, &had);
-        if (reason == REASON_NONE) {
-            candidate->rule = candidate->holds ? candidate->rule : &program->rules[r];
-            candidate->holds = true;
-            if (add_rule (work, candidate, first + r, &tally) < 0)
-                return -1;
-        } else if (r == 0) {
-            candidate->reason = reason;
-            candidate->needed = needed;
-            candidate->had = had;
+        enum reason reason = tally_reaches (rule, &tally, &needed, &had);
+        if (reason == REASON_NONE)
+            reason = take_part_member (work, program, rule);
+        if (reason == REASON_NONE && rule->code.size > 0 && (candidate->entered == NULL || !candidate->entered[r]))
+            reason = REASON_CODE_NEEDED;
+        if (reason != REASON_NONE) {
+            failed++;
+            keep_reason (candidate, rule, reason, needed, had);
+            continue;
         }
+        const struct indexed_rule *indexed = &work->index->rules[first + r];
+        candidate->rule = candidate->rule != NULL ? candidate->rule : rule;
+        candidate->held[candidate->held_count++] =
+            (struct held_rule){ rule, tally, !indexed->names && !indexed->excludes };
+    }
+    candidate->holds = program->rule_count == 0 || (candidate->needs_all ? failed == 0 : candidate->held_count > 0);
+    if (waits_for_code (candidate)) {
+        candidate->holds = false;
+        keep_reason (candidate, NULL, REASON_CODE_NEEDED, 0, 0);
     }
     return 0;
 }
@@ -270,6 +244,57 @@ earning_card (const struct order *order, int64_t program_id)
     return NULL;
 }
 
+static enum destination
+destination_of (const struct program *program)
+{
+    switch (program->type) {
+    case PROGRAM_COUPONS:
+    case PROGRAM_GIFT_CARD:
+        return POINTS_NONE;
+    case PROGRAM_REFERRAL:
+        return POINTS_TO_OWNER;
+    case PROGRAM_EWALLET:
+        return POINTS_TO_CARD_LATER;
+    default:
+        break;
+    }
+    switch (program->applies_on) {
+    case APPLIES_CURRENT:
+        return POINTS_OF_ORDER;
+    case APPLIES_BOTH:
+        return program->pending_days > 0 ? POINTS_TO_CARD_LATER : POINTS_TO_CARD;
+    case APPLIES_FUTURE:
+        break;
+    }
+    return program->type == PROGRAM_LOYALTY ? POINTS_TO_CARD_LATER : POINTS_TO_NEW_CARDS;
+}
+
+bool
+match_has_own_card (const struct candidate *candidate)
+{
+    return candidate->destination == POINTS_TO_CARD || candidate->destination == POINTS_TO_CARD_LATER;
+}
+
+/* Where the order's points of the program go, and whether they can. */
+static void
+set_purse (const struct work *work, struct candidate *candidate, struct purse *purse)
+{
+    const struct program *program = candidate->program;
+    candidate->earns = true;
+    *purse = (struct purse){ .of_candidate = true,
+                             .earns = candidate->destination == POINTS_OF_ORDER ||
+                                      candidate->destination == POINTS_TO_OWNER };
+    if (!match_has_own_card (candidate))
+        return;
+    purse->card = earning_card (work->order, program->id);
+    candidate->earns = purse->card != NULL ? !purse->card->blocked : work->order->has_partner;
+    if (program->type == PROGRAM_LOYALTY && work->primary != NULL && program != work->primary)
+        candidate->earns = false;
+    purse->earns = candidate->earns && candidate->destination == POINTS_TO_CARD;
+    if (program->type == PROGRAM_LOYALTY)
+        candidate->multiplier_micro = work->multiplier_micro;
+}
+
 static int
 add_candidate (struct work *work, const struct program *program, uint32_t *number)
 {
@@ -285,16 +310,14 @@ add_candidate (struct work *work, const struct program *program, uint32_t *numbe
                             why.message);
     }
     struct candidate *candidate = &work->candidates[work->candidate_count];
-    *candidate = (struct candidate){ .program = program, .purse = work->purse_count };
-    candidate->keeps_card = program->applies_on == APPLIES_BOTH;
-    if (ask_rules (work, candidate) < 0)
+    *candidate = (struct candidate){ .program = program,
+                                     .destination = destination_of (program),
+                                     .multiplier_micro = MICRO,
+                                     .purse = work->purse_count };
+    candidate->needs_all = program->trigger == TRIGGER_WITH_CODE && work->order->channel == CHANNEL_POS;
+    if (match_ask (work, candidate) < 0)
         return -1;
-    struct purse *purse = &work->purses[work->purse_count++];
-    *purse = (struct purse){ .earns = true };
-    if (candidate->keeps_card) {
-        purse->card = earning_card (work->order, program->id);
-        purse->earns = purse->card != NULL ? !purse->card->blocked : work->order->has_partner;
-    }
+    set_purse (work, candidate, &work->purses[work->purse_count++]);
     *number = work->candidate_count++;
     return 0;
 }
@@ -311,11 +334,16 @@ match_candidate (struct work *work, const struct program *program, uint32_t *can
     return add_candidate (work, program, candidate);
 }
 
+/* Those whose minimum the order reaches, and a few that it nearly does, for hints. */
 static void
 mark_open (const struct work *work, const struct store_programs *open, uint64_t *marks)
 {
-    for (uint32_t i = 0; i < open->count && open->programs[i].least_minor <= work->money_bound; i++)
+    uint32_t near = 0;
+    for (uint32_t i = 0; i < open->count && near < HINTS_MAX && open->programs[i].least_minor / 2 <= work->money_bound;
+         i++) {
         marks[open->programs[i].program / 64] |= UINT64_C (1) << open->programs[i].program % 64;
+        near += open->programs[i].least_minor > work->money_bound;
+    }
 }
 
 int
@@ -329,6 +357,9 @@ match_candidates (struct work *work)
         uint32_t program = work->index->rules[work->tally_rules[t]].program;
         marks[program / 64] |= UINT64_C (1) << program % 64;
     }
+    for (uint32_t i = 0; i < work->line_count; i++)
+        if (work->sold_by[i] != NULL)
+            marks[work->sold_by[i]->index / 64] |= UINT64_C (1) << work->sold_by[i]->index % 64;
     mark_open (work, &work->index->everywhere, marks);
     if (work->order->has_store) {
         struct store_programs own = catalog_index_store (work->index, work->order->store_id);
@@ -338,12 +369,14 @@ match_candidates (struct work *work)
         for (uint64_t bits = marks[word]; bits != 0; bits &= bits - 1) {
             const struct program *program = &work->catalog->programs[word * 64 + (uint32_t)__builtin_ctzll (bits)];
             uint32_t number = 0;
-            if (match_takes_part (work, program) != REASON_NONE)
+            if (program->trigger != TRIGGER_AUTO || match_takes_part (work, program) != REASON_NONE)
                 continue;
             if (add_candidate (work, program, &number) < 0)
                 return -1;
             /* Nothing of it can count: forget it again. */
             if (!work->candidates[number].holds) {
+                if (hint_minimum (work, &work->candidates[number]) < 0)
+                    return -1;
                 work->candidate_count--;
                 work->purse_count--;
             }
@@ -359,86 +392,4 @@ match_touches (const struct work *work, const struct program *program)
         if (rule_tally (work, first + r).bought)
             return true;
     return program->rule_count == 0;
-}
-
-/* Discounts that do not lower what a program counts as paid: its own (on the server those of any program of its type). */
-static bool
-is_own_discount (const struct work *work, const struct candidate *candidate, const struct candidate *other)
-{
-    return other == candidate ||
-           (work->order->channel == CHANNEL_SALE && other->program->type == candidate->program->type);
-}
-
-/* Does the discount lower what the rule counts as paid? (pos) Units given free earn nothing, whoever gives them. */
-static bool
-lowers_money (const struct work *work, const struct candidate *candidate, const struct applied *applied)
-{
-    const struct entry *entry = &work->entries[applied->entry];
-    if (applied->discount.layer == LAYER_FREE || candidate->program->earn_on == EARN_NET)
-        return true;
-    return applied->discount.layer != LAYER_PAYMENT &&
-           !is_own_discount (work, candidate, &work->candidates[entry->candidate]);
-}
-
-/* What discounts took off the money that a rule counts. */
-static int64_t
-discounts_on_rule (const struct work *work, const struct candidate *candidate, const struct money_rule *money)
-{
-    int64_t taken = 0;
-    for (uint32_t d = 0; d < work->applied_count; d++) {
-        const struct applied *applied = &work->applied[d];
-        const struct entry *entry = &work->entries[applied->entry];
-        if (!lowers_money (work, candidate, applied))
-            continue;
-        if (money->whole) {
-            taken += applied->discount.amount_minor;
-            continue;
-        }
-        if (entry->layer == LAYER_DISCOUNT && entry->reward->applicability == APPLY_ORDER)
-            continue;
-        for (uint32_t p = 0; p < applied->discount.part_count; p++)
-            if (filter_fits (&money->rule->filter, work->lines[applied->discount.parts[p].line].order))
-                taken += applied->discount.parts[p].amount_minor;
-    }
-    return taken;
-}
-
-/* Units that a rule counts and that were given free. */
-static int64_t
-free_units_of_rule (const struct work *work, const struct money_rule *money)
-{
-    int64_t units = 0;
-    for (uint32_t i = 0; work->gave_free && i < work->line_count; i++)
-        if (work->free_micro[i] > 0 && filter_fits (&money->rule->filter, work->lines[i].order))
-            units += work->free_micro[i];
-    return units;
-}
-
-int
-match_points (struct work *work, const struct candidate *candidate, int64_t *points)
-{
-    *points = candidate->fixed_points;
-    int64_t per_money = decimal_power (work->digits + MICRO_DIGITS - POINTS_DIGITS);
-    for (uint32_t r = 0; r < candidate->money_rule_count; r++) {
-        const struct money_rule *money = &candidate->money_rules[r];
-        bool by_unit = money->rule->point_mode == POINTS_PER_UNIT;
-        int64_t count = not_below_zero (by_unit ? money->units_micro - free_units_of_rule (work, money)
-                                                : money->incl_minor - discounts_on_rule (work, candidate, money));
-        int128 divisor = by_unit ? (int128)MICRO * (MICRO / POINT) : per_money;
-        if (add_points (work, candidate, (int128)money->rule->point_amount_micro * count, divisor, points) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-int64_t
-match_unit_points (const struct work *work, const struct candidate *candidate, uint32_t line)
-{
-    int64_t points = 0;
-    for (uint32_t r = 0; r < candidate->money_rule_count; r++) {
-        const struct rule *rule = candidate->money_rules[r].rule;
-        if (rule->point_mode == POINTS_PER_UNIT && filter_fits (&rule->filter, work->lines[line].order))
-            points += rule->point_amount_micro;
-    }
-    return points;
 }

@@ -94,6 +94,10 @@ struct member_state {
     int32_t birthday;
 };
 
+/* The birthday nearest to a day (the later of two), of a member born on `birthday`: its year is the one for which a birthday
+ * offer is used (rule 30). Of 29 February it is the 28th where there is none. */
+int32_t birthday_nearest (int32_t birthday, int32_t day);
+
 struct order {
     struct str order_id;
     enum channel channel;

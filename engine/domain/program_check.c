@@ -1,8 +1,6 @@
 /* program_check.c - refusing programs that contradict themselves, or that this version cannot evaluate. */
 #include "domain/program_check.h"
 
-static const char *const TYPE_NAMES[] = { "promotion", "buy_x_get_y", "coupons",   "promo_code", "next_order_coupons",
-                                          "referral",  "loyalty",     "gift_card", "ewallet" };
 struct program_place
 program_place (const char *list, uint32_t index)
 {
@@ -35,45 +33,79 @@ program_unsupported (struct error *err, const struct program_place *place, const
     return program_refuse (err, place, field, why);
 }
 
-/* Fields of a program that ask for more than this version does. */
+/* Days before and after a birthday: within half a year, so that each day is near to one birthday alone. */
+enum { BIRTHDAY_DAYS_MAX = 182, CODE_BYTES_MAX = 64 };
+
 static int
-check_program_support (const struct program *program, struct error *err)
+check_membership (const struct program *program, struct error *err)
 {
-    if (program->type != PROGRAM_PROMOTION && program->type != PROGRAM_LOYALTY)
-        return program_unsupported (err, NULL, "program_type", TYPE_NAMES[program->type]);
-    if (program->trigger != TRIGGER_AUTO)
-        return program_unsupported (err, NULL, "trigger", "with_code");
-    if (program->applies_on == APPLIES_FUTURE)
-        return program_unsupported (err, NULL, "applies_on", "future");
-    if (program->has_membership)
-        return program_unsupported (err, NULL, "membership_product_id", "programs of a membership");
-    if (program->is_primary_loyalty)
-        return program_unsupported (err, NULL, "is_primary_loyalty", "programs of a membership");
-    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
-        if (program->limits[limit] != 0)
-            return program_unsupported (err, NULL, LIMIT_NAMES[limit], "usage limits");
-    if (program->pending_days != 0)
-        return program_unsupported (err, NULL, "pending_days", "points that become usable later");
-    if (program->max_referral_usage != 0)
-        return program_unsupported (err, NULL, "max_referral_usage", "referral");
+    if (!program->is_primary_loyalty)
+        return 0;
+    if (program->type != PROGRAM_LOYALTY || program->applies_on != APPLIES_BOTH)
+        return program_refuse (err, NULL, "is_primary_loyalty", "only a loyalty program that applies to both");
+    if (!program->has_membership)
+        return program_refuse (err, NULL, "is_primary_loyalty", "needs membership_product_id: of which it is primary");
     return 0;
 }
 
 static int
-check_rule_support (const struct rule *rule, const struct program_place *place, struct error *err)
+check_limits (const struct program *program, struct error *err)
 {
-    if (rule->mode != RULE_AUTO)
-        return program_unsupported (err, place, "mode", "with_code");
-    if (rule->code.size > 0)
-        return program_unsupported (err, place, "code", "codes");
-    if (rule->membership_product_ids.count > 0)
-        return program_unsupported (err, place, "membership_product_ids", "rules for levels");
-    if (rule->first_order)
-        return program_unsupported (err, place, "first_order", "rules for a first order");
-    if (rule->has_birthday)
-        return program_unsupported (err, place, "birthday", "rules around a birthday");
-    if (rule->split)
-        return program_unsupported (err, place, "reward_point_split", "a card per unit");
+    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+        if (program->limits[limit] < 0)
+            return program_refuse (err, NULL, LIMIT_NAMES[limit], "must not be negative");
+    if (program->pending_days < 0)
+        return program_refuse (err, NULL, "pending_days", "must not be negative");
+    if (program->type == PROGRAM_REFERRAL && program->max_referral_usage < 1)
+        return program_refuse (err, NULL, "max_referral_usage", "a referral program needs it, at least 1");
+    if (program->type != PROGRAM_REFERRAL && program->max_referral_usage != 0)
+        return program_refuse (err, NULL, "max_referral_usage", "only of a referral program");
+    return 0;
+}
+
+static bool
+is_blank (struct str code)
+{
+    for (uint32_t i = 0; i < code.size; i++)
+        if (code.data[i] != ' ')
+            return false;
+    return true;
+}
+
+static int
+check_code (const struct program *program, uint32_t index, const struct program_place *place, struct error *err)
+{
+    const struct rule *rule = &program->rules[index];
+    if (rule->code.size == 0)
+        return rule->mode == RULE_WITH_CODE ? program_refuse (err, place, "code", "mode with_code needs a code") : 0;
+    if (is_blank (rule->code) || rule->code.size > CODE_BYTES_MAX)
+        return program_refuse (err, place, "code", "must be 1 to 64 bytes, not all blank");
+    switch (program->type) {
+    case PROGRAM_COUPONS:
+    case PROGRAM_REFERRAL:
+    case PROGRAM_GIFT_CARD:
+    case PROGRAM_EWALLET:
+        return program_refuse (err, place, "code", "programs of this type are entered by the codes of their cards");
+    default:
+        break;
+    }
+    for (uint32_t other = 0; other < index; other++)
+        if (program->rules[other].code.size > 0 && code_compare (program->rules[other].code, rule->code) == 0)
+            return program_refuse (err, place, "code", "is the code of another rule of the program");
+    return 0;
+}
+
+static int
+check_conditions (const struct program *program, const struct rule *rule, const struct program_place *place,
+                  struct error *err)
+{
+    if (rule->split && program->applies_on != APPLIES_FUTURE)
+        return program_refuse (err, place, "reward_point_split", "only in a program that applies to future orders");
+    if (rule->split && rule->point_mode == POINTS_PER_ORDER)
+        return program_refuse (err, place, "reward_point_split", "only by unit or by money");
+    if (rule->has_birthday && (rule->birthday_days_before < 0 || rule->birthday_days_before > BIRTHDAY_DAYS_MAX ||
+                               rule->birthday_days_after < 0 || rule->birthday_days_after > BIRTHDAY_DAYS_MAX))
+        return program_refuse (err, place, "birthday", "0 to 182 days before and after");
     return 0;
 }
 
@@ -119,7 +151,7 @@ check_rule (const struct program *program, uint32_t index, struct error *err)
         return program_refuse (err, &place, "minimum_amount", "must not be negative");
     if (rule->point_amount_micro < 0)
         return program_refuse (err, &place, "reward_point_amount", "must not be negative");
-    return check_rule_support (rule, &place, err);
+    return check_code (program, index, &place, err) < 0 ? -1 : check_conditions (program, rule, &place, err);
 }
 
 int
@@ -127,7 +159,7 @@ program_check (const struct program *program, unsigned currency_digits, struct e
 {
     if (currency_digits > MICRO_DIGITS)
         return error_set (err, ERROR_INVALID_REQUEST, "a currency has at most %d digits", MICRO_DIGITS);
-    if (check_program_support (program, err) < 0 || check_dates (program, err) < 0)
+    if (check_membership (program, err) < 0 || check_limits (program, err) < 0 || check_dates (program, err) < 0)
         return -1;
     if (program->stacking == STACK_BEST_OF && program->best_of.size == 0)
         return program_refuse (err, NULL, "best_of", "stacking best_of needs the name of a group");

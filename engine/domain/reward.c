@@ -34,14 +34,13 @@ static int
 usable_points (struct work *work, const struct entry *entry, int64_t *usable)
 {
     const struct purse *purse = &work->purses[entry->purse];
-    *usable = 0;
-    if (purse->earns && match_points (work, &work->candidates[entry->candidate], usable) < 0)
+    int64_t points = 0;
+    if (purse->earns && match_points (work, &work->candidates[entry->candidate], &points) < 0)
         return -1;
-    if (purse->card != NULL && purse->card->usable > INT64_MAX - *usable)
+    if (purse->card != NULL && purse->card->usable > INT64_MAX - points)
         return error_field (work->err, ERROR_INVALID_REQUEST, "cards", "card %lld has too many points",
                             (long long)purse->card->card_id);
-    *usable += purse->card != NULL ? purse->card->usable : 0;
-    *usable -= purse->spent;
+    *usable = purse_usable (purse, points) - purse->spent;
     return 0;
 }
 
@@ -58,10 +57,19 @@ static int
 appraise (struct work *work, struct entry *entry, struct offer *offer)
 {
     const struct reward *reward = entry->reward;
-    int64_t usable;
+    int64_t usable = 0;
     *offer = (struct offer){ 0 };
     if (usable_points (work, entry, &usable) < 0)
         return -1;
+    int64_t needed = 0, had = 0;
+    enum reason reason =
+        entry->asks_rules ? match_holds (work, &work->candidates[entry->candidate], &needed, &had) : REASON_NONE;
+    if (reason != REASON_NONE) {
+        gives_nothing (entry, reason, needed, had);
+        return 0;
+    }
+    if (usable < reward->required_points && work->order->forgiving)
+        usable = entry->points_limit > reward->required_points ? entry->points_limit : reward->required_points;
     if (usable < reward->required_points) {
         gives_nothing (entry, REASON_NOT_ENOUGH_POINTS, reward->required_points, usable > 0 ? usable : 0);
         return 0;
@@ -76,6 +84,13 @@ appraise (struct work *work, struct entry *entry, struct offer *offer)
             return -1;
     } else if (units_offer (work, entry, usable, offer) < 0)
         return -1;
+    /* What takes money off lines was cut to the budget; units cannot be. */
+    int64_t budget = limit_budget_left (work, entry->program), limit = entry->program->limits[LIMIT_BUDGET];
+    if (budget == 0 || (reward->type != REWARD_POINT && offer->saving_minor > budget)) {
+        *offer = (struct offer){ 0 };
+        gives_nothing (entry, REASON_LIMIT_REACHED, limit, limit - budget);
+        return 0;
+    }
     if (offer->step_count == 0) {
         gives_nothing (entry, REASON_NOTHING_TO_DISCOUNT, 0, 0);
         return 0;
@@ -118,7 +133,7 @@ apply_step (struct work *work, uint32_t index, const struct offer *offer, uint32
     discount->rule_id = candidate->rule != NULL ? candidate->rule->id : 0;
     discount->reward_id = entry->reward->id;
     discount->card_id = card != NULL ? card->card_id : 0;
-    discount->code = card != NULL ? card->code : (struct str){ NULL, 0 };
+    discount->code = entry->code.size > 0 || card == NULL ? entry->code : card->code;
     discount->amount_minor = amount;
     discount->points_given = offer->points_given;
     discount->free_product_id = offer->free_product_id;

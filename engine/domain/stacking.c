@@ -311,9 +311,7 @@ work_once (struct work *work, bool *again)
 static int64_t
 purse_available (const struct work *work, const struct entry *entry)
 {
-    const struct purse *purse = &work->purses[entry->purse];
-    return (purse->card != NULL ? purse->card->usable : 0) +
-           (purse->earns ? work->candidates[entry->candidate].points : 0);
+    return purse_usable (&work->purses[entry->purse], work->candidates[entry->candidate].points);
 }
 
 /* A reward that clears the wallet takes what there is in the end: less, where later discounts left fewer points. */
@@ -345,9 +343,19 @@ ask_again (struct work *work, bool *again)
     for (uint32_t d = work->applied_count; d-- > 0;) {
         struct entry *entry = &work->entries[work->applied[d].entry];
         int64_t available = purse_available (work, entry), spent = work->purses[entry->purse].spent;
-        if (spent <= available)
+        int64_t needed = 0, had = 0;
+        enum reason reason =
+            entry->asks_rules ? match_holds (work, &work->candidates[entry->candidate], &needed, &had) : REASON_NONE;
+        if ((reason == REASON_NONE && spent <= available) || work->order->forgiving)
             continue;
         *again = true;
+        if (reason != REASON_NONE) {
+            entry->out = OUT_FOR_GOOD;
+            entry->reason = reason;
+            entry->needed = needed;
+            entry->had = had;
+            return 0;
+        }
         entry->out = OUT_FOR_GOOD;
         entry->reason = REASON_NOT_ENOUGH_POINTS;
         entry->needed = entry->cost;

@@ -44,6 +44,20 @@ work_grow (struct work *work, void *array, uint32_t count, uint32_t *capacity, s
     return grown;
 }
 
+struct warning *
+work_warn (struct work *work, enum warning_kind kind)
+{
+    work->warnings =
+        work_grow (work, work->warnings, work->warning_count, &work->warning_capacity, sizeof *work->warnings);
+    if (work->warnings == NULL) {
+        work_exhausted (work);
+        return NULL;
+    }
+    struct warning *warning = &work->warnings[work->warning_count++];
+    *warning = (struct warning){ .kind = kind };
+    return warning;
+}
+
 /* The percent taxes of a line, in order. */
 static uint32_t
 percent_taxes (const struct order_line *line, const struct tax **taxes)

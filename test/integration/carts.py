@@ -313,7 +313,8 @@ class Stage:
                 text.append(f"{where}: claims {refused} should have failed it, but it was processed")
             except LoyaltyError as failed:
                 unsupported(failed)
-                wanted = {"code": "claim_refused", "claim": str(refused[0]), "reason": expect["claims"][refused[0]].get("reason")}
+                code = {"code_used": "code_used", "limit_reached": "limit_reached"}.get(failed.code, "claim_refused")
+                wanted = {"code": code, "claim": str(refused[0]), "reason": expect["claims"][refused[0]].get("reason")}
                 wanted = {name: value for name, value in wanted.items() if value is not None}
                 found = dict(failed.details, code=failed.code)
                 text += [f"{where}, error: {line}" for line in differences(wanted, found)]

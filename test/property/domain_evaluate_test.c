@@ -382,7 +382,7 @@ all_off (void)
     cart_program (cart, 60)->priority = 9;
     all->required_points = 1;
     const char *wrong = cart_run (cart) < 0 ? cart->err.message : cart_unsound (cart);
-    int64_t fixed = 0, before = 0;
+    int64_t fixed = 0, before = 0, units = 0, money = 0;
     bool bought = false;
     for (uint32_t i = 0; wrong == NULL && i < cart->order.line_count; i++) {
         const struct line_result *line = &cart->result.lines[i];
@@ -402,7 +402,10 @@ all_off (void)
         fixed += (free || (negative ? worth > 0 : worth < 0)) ? line->total_minor : line_fixed;
         before += line->total_minor;
         bought |= cart->lines[i].qty_micro > 0;
+        units += order->is_covered_return ? 0 : order->qty_micro;
+        money += order->is_covered_return ? 0 : line->total_minor;
     }
+    bought &= units >= 0 && money >= 0; /* else the rule does not hold */
     if (wrong == NULL && bought && before > 0 && before - fixed > 0 &&
         cart->result.total_minor > (fixed > 0 ? fixed : 0))
         wrong = "100 % off leaves something to pay";
@@ -491,9 +494,7 @@ points_plainly (const struct cart *cart, const struct program *program)
             excl += cart->result.lines[i].untaxed_minor;
             bought |= cart->lines[i].qty_micro > 0;
         }
-        units = units > 0 ? units : 0;
         int64_t money = rule->minimum_amount_tax_mode == TAX_MODE_INCL ? incl : excl;
-        money = money > 0 ? money : 0;
         incl = incl > 0 ? incl : 0;
         if (!bought || units < rule->minimum_qty_micro || money < rule->minimum_amount_minor)
             continue;

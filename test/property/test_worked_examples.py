@@ -259,10 +259,8 @@ CASES = [
     # product 2 is excluded: 10 % of 100.00
     case("R11 an order-wide discount keeps to what it names",
          [promotion(1, percent("10", exclude_product_ids=[2]))], [line(1, "100"), line(2, "50")], given=["10.00"]),
-    # ---- open findings (model/findings.md)
     # 2 returned, 1 bought: −1 unit and −10.00 do not reach 0
-    case("finding 1", [loyalty(11, rule={})], [line(1, "10", -2), line(1, "10")], partner_id=NEW, earned={},
-         marks=pytest.mark.xfail(strict=True, reason="finding 1")),
+    case("R2 less than nothing does not reach a minimum of nothing", [loyalty(11, rule={})], [line(1, "10", -2), line(1, "10")], partner_id=NEW, earned={}),
 ]  # fmt: skip
 
 
@@ -407,7 +405,6 @@ def test_an_order_for_nothing_is_refunded_by_list_prices(shop):
     assert moved(reply)[0] == "-9.00"
 
 
-@pytest.mark.xfail(strict=True, raises=LoyaltyError, reason="finding 3")
 def test_a_member_in_debt_spends_what_is_left_of_what_the_order_earns(shop):
     """18 points are owed; 100.00 earn 100, of which 82 can be spent at once: 8.20 off."""
     shop.put([loyalty(11, per_point("0.10"), MONEY)])

@@ -155,30 +155,6 @@ refused (const char *path, const char *message)
         cr_assert_eq (program_check (&cart->programs[0], 2, &cart->err), 0, "%s", cart->err.message); \
     } while (0)
 
-Test (program_check, what_is_not_supported_yet_is_named)
-{
-    cart_offer (cart, 1, DISCOUNT_PERCENT, "10");
-    struct program *program = cart_program (cart, 1);
-    struct rule *rule = (struct rule *)program->rules;
-    cr_assert_eq (program_check (program, 2, &cart->err), 0);
-    refused_with (program->type, PROGRAM_BUY_X_GET_Y, "program_type", "not supported yet: buy_x_get_y");
-    refused_with (program->type, PROGRAM_GIFT_CARD, "program_type", "not supported yet: gift_card");
-    refused_with (program->trigger, TRIGGER_WITH_CODE, "trigger", "not supported yet");
-    refused_with (program->applies_on, APPLIES_FUTURE, "applies_on", "not supported yet: future");
-    refused_with (program->has_membership, true, "membership_product_id", "not supported yet");
-    refused_with (program->is_primary_loyalty, true, "is_primary_loyalty", "not supported yet");
-    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
-        refused_with (program->limits[limit], 1, LIMIT_NAMES[limit], "not supported yet");
-    refused_with (program->pending_days, 1, "pending_days", "not supported yet");
-    refused_with (program->max_referral_usage, 1, "max_referral_usage", "not supported yet");
-    refused_with (rule->mode, RULE_WITH_CODE, "rules[0].mode", "not supported yet");
-    refused_with (rule->code, STR ("X"), "rules[0].code", "not supported yet");
-    refused_with (rule->membership_product_ids, IDS (cart, 1), "rules[0].membership_product_ids", "not supported yet");
-    refused_with (rule->first_order, true, "rules[0].first_order", "not supported yet");
-    refused_with (rule->has_birthday, true, "rules[0].birthday", "not supported yet");
-    refused_with (rule->split, true, "rules[0].reward_point_split", "not supported yet");
-}
-
 Test (program_check, what_a_reward_lacks_is_named)
 {
     static const int64_t OVER[] = { 101 * MICRO };
@@ -234,16 +210,47 @@ Test (program_check, contradictions_are_named)
     refused_with (reward[1].discount_micro, MICROS ("1.005"), "rewards[1].discount", "more decimals");
 }
 
-Test (program_check, a_program_that_is_not_supported_stops_an_order_that_it_is_about)
+Test (program_check, a_program_that_contradicts_itself_stops_an_order_that_it_is_about)
 {
     cart_line (cart, 1, "1", "10");
     cart_offer (cart, 3, DISCOUNT_PERCENT, "10");
-    cart_program (cart, 3)->limits[LIMIT_TOTAL] = 5;
+    cart_program (cart, 3)->max_referral_usage = 5;
     cr_assert_eq (cart_run (cart), -1);
     cr_expect (eq (int, cart->err.code, ERROR_INVALID_REQUEST));
     cr_expect (strstr (cart->err.message, "program 3") != NULL, "%s", cart->err.message);
     cart_program (cart, 3)->state = PROGRAM_DRAFT;
     cr_assert_eq (cart_run (cart), 0);
+}
+
+Test (program_check, contradictions_of_codes_limits_and_levels_are_named)
+{
+    cart_offer (cart, 1, DISCOUNT_PERCENT, "10");
+    struct program *program = cart_program (cart, 1);
+    struct rule *rule = (struct rule *)program->rules;
+    cart_rule (program, POINTS_PER_UNIT, "1");
+    rule[0].code = STR ("SAVE");
+    cr_assert_eq (program_check (program, 2, &cart->err), 0);
+    refused_with (rule[1].mode, RULE_WITH_CODE, "rules[1].code", "needs a code");
+    refused_with (rule[1].code, STR (" save "), "rules[1].code", "another rule");
+    refused_with (rule[1].code, STR ("  "), "rules[1].code", "not all blank");
+    refused_with (program->type, PROGRAM_COUPONS, "rules[0].code", "codes of their cards");
+    refused_with (rule[1].split, true, "rules[1].reward_point_split", "future");
+    program->applies_on = APPLIES_FUTURE;
+    refused_with (rule[0].split, true, "rules[0].reward_point_split", "by unit or by money");
+    program->applies_on = APPLIES_CURRENT;
+    rule[1].has_birthday = true;
+    refused_with (rule[1].birthday_days_after, 183, "rules[1].birthday", "182");
+    refused_with (rule[1].birthday_days_before, -1, "rules[1].birthday", "182");
+    refused_with (program->max_referral_usage, 1, "max_referral_usage", "only of a referral");
+    refused_with (program->is_primary_loyalty, true, "is_primary_loyalty", "only a loyalty program");
+    refused_with (program->pending_days, -1, "pending_days", "negative");
+    for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+        refused_with (program->limits[limit], -1, LIMIT_NAMES[limit], "negative");
+    rule[0].code = STR ("");
+    refused_with (program->type, PROGRAM_REFERRAL, "max_referral_usage", "at least 1");
+    program->type = PROGRAM_LOYALTY;
+    program->applies_on = APPLIES_BOTH;
+    refused_with (program->is_primary_loyalty, true, "is_primary_loyalty", "membership_product_id");
 }
 
 TestSuite (rule_19, .init = setup, .fini = teardown);

@@ -1,0 +1,184 @@
+/* sold.c - lines that sell gift cards or top cards up, and the cards that an order makes (rules 6, 7 and 13). */
+#include "domain/filter.h"
+#include "domain/work.h"
+
+enum { CARDS_MAX = 1000 }; /* that one order may make */
+
+static const struct card_state *
+card_of_line (const struct order *order, const struct card_ref *ref)
+{
+    for (uint32_t i = 0; i < order->card_count; i++)
+        if (ref->card_id != 0 ? order->cards[i].card_id == ref->card_id
+                              : order->cards[i].code.size > 0 && code_compare (order->cards[i].code, ref->code) == 0)
+            return &order->cards[i];
+    return NULL;
+}
+
+static const struct program *
+program_of_card (const struct work *work, const struct order_line *line)
+{
+    const struct card_state *card = card_of_line (work->order, &line->card);
+    const struct program *program = card != NULL ? catalog_program (work->catalog, card->program_id) : NULL;
+    bool payment = program != NULL && (program->type == PROGRAM_GIFT_CARD || program->type == PROGRAM_EWALLET);
+    return payment ? program : NULL;
+}
+
+/* The gift card or wallet program of which a rule names the line's product; with a printed code, the first of gift cards
+ * where none does. */
+static const struct program *
+program_that_sells (const struct work *work, const struct order_line *line)
+{
+    const struct program *first = NULL;
+    for (uint32_t i = 0; i < work->index->selling.count; i++) {
+        const struct program *program = &work->catalog->programs[work->index->selling.items[i]];
+        bool gift = program->type == PROGRAM_GIFT_CARD;
+        if ((line->gift_code.size > 0 && !gift) || match_takes_part (work, program) != REASON_NONE)
+            continue;
+        for (uint32_t r = 0; r < program->rule_count; r++)
+            if (filter_names (&program->rules[r].filter) && filter_fits (&program->rules[r].filter, line))
+                return program;
+        if (first == NULL && line->gift_code.size > 0)
+            first = program;
+    }
+    return first;
+}
+
+static int
+find_line (struct work *work, uint32_t i)
+{
+    struct work_line *line = &work->lines[i];
+    const struct order_line *order = line->order;
+    if (order->has_card && order->gift_code.size > 0)
+        return work_refuse_line (work, i, "gift_code", "either sells a card, or tops up the one that `card` names");
+    work->sold_by[i] = order->has_card ? program_of_card (work, order) : program_that_sells (work, order);
+    if (order->has_card && work->sold_by[i] == NULL)
+        return work_refuse_line (work, i, "card", "is no gift card or wallet");
+    if (order->gift_code.size > 0 && work->sold_by[i] == NULL)
+        return work_refuse_line (work, i, "gift_code", "no gift card program sells anything now");
+    if (work->sold_by[i] == NULL)
+        return 0;
+    line->discountable = 0;
+    if (order->qty_micro < 0 || order->has_card)
+        return 0;
+    if (work->sold_by[i]->type == PROGRAM_EWALLET)
+        return work->order->has_partner ? 0 : work_refuse_line (work, i, "card", "tell which wallet it tops up");
+    if (order->qty_micro % MICRO != 0)
+        return work_refuse_line (work, i, "qty", "gift cards are sold one by one: needs a whole number");
+    if (order->gift_code.size > 0 && order->qty_micro != MICRO)
+        return work_refuse_line (work, i, "qty", "a printed code is of one card");
+    return 0;
+}
+
+int
+sold_find (struct work *work)
+{
+    work->sold_by = arena_array_of (work->arena, work->line_count, const struct program *);
+    if (work->sold_by == NULL)
+        return work_exhausted (work);
+    for (uint32_t i = 0; i < work->line_count; i++) {
+        const struct order_line *line = work->lines[i].order;
+        bool asks = line->has_card || line->gift_code.size > 0 || work->index->selling.count > 0;
+        if (asks && !line->is_covered_return && find_line (work, i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Money as points of a gift card or wallet. */
+static int64_t
+points_of_money (const struct work *work, int64_t minor)
+{
+    return (int64_t)div_round ((int128)minor * decimal_power (POINTS_DIGITS), decimal_power (work->digits));
+}
+
+struct maker {
+    struct work *work;
+    struct card_result *cards;
+    uint32_t count, capacity;
+};
+
+/* `count` cards of a program that share `points`, the larger parts first. */
+static int
+make_cards (struct maker *maker, struct card_result card, int64_t points, int64_t count)
+{
+    struct work *work = maker->work;
+    if (count > CARDS_MAX || maker->count + count > CARDS_MAX)
+        return error_field (work->err, ERROR_INVALID_REQUEST, "lines", "an order makes at most %d cards", CARDS_MAX);
+    for (int64_t i = 0; i < count; i++) {
+        card.points = points / count + (i < points % count);
+        if (card.points <= 0)
+            break;
+        maker->cards = work_grow (work, maker->cards, maker->count, &maker->capacity, sizeof *maker->cards);
+        if (maker->cards == NULL)
+            return work_exhausted (work);
+        maker->cards[maker->count++] = card;
+    }
+    return 0;
+}
+
+/* What a program for later orders earned: a card for each unit where its rule says so, and one for all the rest. */
+static int
+make_earned (struct maker *maker, const struct candidate *candidate)
+{
+    struct work *work = maker->work;
+    int64_t rest = candidate->points;
+    struct card_result card = { .program_id = candidate->program->id,
+                                .for_partner = work->order->has_partner,
+                                .line = -1 };
+    for (uint32_t r = 0; r < candidate->held_count && rest > 0; r++) {
+        const struct held_rule *held = &candidate->held[r];
+        int64_t points = 0, units = points_units (work, held) / MICRO;
+        if (!held->rule->split || units <= 1)
+            continue;
+        if (points_of_rule (work, candidate, held, &points) < 0)
+            return -1;
+        points = points < rest ? points : rest;
+        if (make_cards (maker, card, points, units) < 0)
+            return -1;
+        rest -= points;
+    }
+    return rest > 0 ? make_cards (maker, card, rest, 1) : 0;
+}
+
+/* The candidate that makes cards with the lowest program id over `after`: codes add theirs after the others. */
+static const struct candidate *
+next_maker (const struct work *work, int64_t after)
+{
+    const struct candidate *next = NULL;
+    for (uint32_t c = 0; c < work->candidate_count; c++) {
+        const struct candidate *candidate = &work->candidates[c];
+        if (candidate->destination == POINTS_TO_NEW_CARDS && candidate->program->id > after &&
+            (next == NULL || candidate->program->id < next->program->id))
+            next = candidate;
+    }
+    return next;
+}
+
+int
+sold_cards (struct work *work, struct evaluation *out)
+{
+    struct maker maker = { .work = work };
+    for (uint32_t i = 0; i < work->line_count; i++) {
+        const struct work_line *line = &work->lines[i];
+        const struct program *program = work->sold_by[i];
+        if (program == NULL || program->type != PROGRAM_GIFT_CARD || line->order->has_card || line->total <= 0)
+            continue;
+        struct card_result card = { .program_id = program->id, .code = line->order->gift_code, .line = (int32_t)i };
+        if (make_cards (&maker, card, points_of_money (work, line->total), line->order->qty_micro / MICRO) < 0)
+            return -1;
+    }
+    for (const struct candidate *next = next_maker (work, INT64_MIN); next != NULL;
+         next = next_maker (work, next->program->id))
+        if (make_earned (&maker, next) < 0)
+            return -1;
+    out->cards = maker.cards;
+    out->card_count = maker.count;
+    return 0;
+}
+
+int64_t
+sold_top_up (const struct work *work, uint32_t line, const struct card_state **card)
+{
+    *card = work->lines[line].order->has_card ? card_of_line (work->order, &work->lines[line].order->card) : NULL;
+    return *card != NULL && work->lines[line].total > 0 ? points_of_money (work, work->lines[line].total) : 0;
+}
