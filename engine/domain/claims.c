@@ -125,11 +125,11 @@ add_entry (struct work *work, const struct entry *entry)
     return 0;
 }
 
-/* On the server one of several products has to be chosen: the units are added. At the till those in the cart are free. */
+/* One of several products has to be chosen. */
 static bool
-leaves_choice (const struct work *work, const struct reward *reward)
+leaves_choice (const struct reward *reward)
 {
-    return work->order->channel == CHANNEL_SALE && reward->type == REWARD_PRODUCT && reward->reward_products.count > 1;
+    return reward->type == REWARD_PRODUCT && reward->reward_products.count > 1;
 }
 
 int
@@ -144,7 +144,7 @@ claim_play (struct work *work, uint32_t index, uint32_t number, uint32_t purse, 
         claim_refuse (work, index, REASON_PRODUCT_NOT_OFFERED, 0, 0);
         return 0;
     }
-    if (leaves_choice (work, reward) && !claim->has_product) {
+    if (leaves_choice (reward) && !claim->has_product) {
         claim_refuse (work, index, REASON_AMBIGUOUS_REWARD, 0, 0);
         return 0;
     }
@@ -305,7 +305,7 @@ add_automatic (struct work *work)
             program->reward_count != 1 || !candidate->holds || candidate->named)
             continue;
         const struct reward *reward = &program->rewards[0];
-        if (leaves_choice (work, reward))
+        if (leaves_choice (reward))
             continue;
         if (add_entry (work, &(struct entry){ .candidate = c,
                                               .purse = candidate->purse,

@@ -48,12 +48,11 @@ check_product (const struct reward *reward, const struct program_place *place, s
     return 0;
 }
 
-/* A price of 0 is a price that is missing: what is free is a product, or a discount of 100 %. */
 static int
 check_special_price (const struct reward *reward, const struct program_place *place, struct error *err)
 {
-    if (reward->special_price_minor <= 0)
-        return program_refuse (err, place, "special_price", "must be more than 0");
+    if (reward->special_price_minor < 0)
+        return program_refuse (err, place, "special_price", "must not be negative");
     if (reward->max_units_micro < 0)
         return program_refuse (err, place, "max_units", "must not be negative");
     return 0;
@@ -67,8 +66,8 @@ check_special_set (const struct reward *reward, const struct program_place *plac
     for (uint32_t i = 0; i < reward->set_item_count; i++)
         if (reward->set_items[i].qty_micro < MICRO || reward->set_items[i].qty_micro % MICRO != 0)
             return program_refuse (err, place, "set_items", "each qty must be whole units, at least 1");
-    if (reward->set_price_minor <= 0)
-        return program_refuse (err, place, "set_price", "must be more than 0");
+    if (reward->set_price_minor < 0)
+        return program_refuse (err, place, "set_price", "must not be negative");
     if (reward->max_sets < 0)
         return program_refuse (err, place, "max_sets", "must not be negative");
     return 0;

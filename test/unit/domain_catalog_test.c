@@ -161,7 +161,8 @@ Test (program_check, what_a_reward_lacks_is_named)
     cart_offer (cart, 1, DISCOUNT_PERCENT, "10");
     struct reward *reward = (struct reward *)cart_program (cart, 1)->rewards;
     refused_with (reward->type, REWARD_PRODUCT, "rewards[0].reward_product_ids", "what is free");
-    refused_with (reward->type, REWARD_SPECIAL_PRICE, "rewards[0].special_price", "more than 0");
+    reward->special_price_minor = reward->set_price_minor = -1;
+    refused_with (reward->type, REWARD_SPECIAL_PRICE, "rewards[0].special_price", "negative");
     refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_items", "what is in a set");
     refused_with (reward->type, REWARD_MULTIPLE_DISCOUNT, "rewards[0].discounts", "one to ten");
     refused_with (reward->type, REWARD_POINT, "rewards[0].points", "more than 0");
@@ -173,7 +174,7 @@ Test (program_check, what_a_reward_lacks_is_named)
     cart_set_item (cart, reward, "0.5", IDS (cart, 1));
     refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_items", "whole units");
     ((struct set_item *)reward->set_items)->qty_micro = MICRO;
-    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_price", "more than 0");
+    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_price", "negative");
     reward->step_percent_micro = OVER;
     reward->step_count = 1;
     refused_with (reward->type, REWARD_MULTIPLE_DISCOUNT, "rewards[0].discounts", "100 %");
