@@ -56,8 +56,6 @@ check_limits (const struct program *program, struct error *err)
             return program_refuse (err, NULL, LIMIT_NAMES[limit], "must not be negative");
     if (program->pending_days < 0)
         return program_refuse (err, NULL, "pending_days", "must not be negative");
-    if (program->type == PROGRAM_REFERRAL && program->max_referral_usage < 1)
-        return program_refuse (err, NULL, "max_referral_usage", "a referral program needs it, at least 1");
     if (program->type != PROGRAM_REFERRAL && program->max_referral_usage != 0)
         return program_refuse (err, NULL, "max_referral_usage", "only of a referral program");
     return 0;

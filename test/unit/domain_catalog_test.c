@@ -248,7 +248,6 @@ Test (program_check, contradictions_of_codes_limits_and_levels_are_named)
     for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
         refused_with (program->limits[limit], -1, LIMIT_NAMES[limit], "negative");
     rule[0].code = STR ("");
-    refused_with (program->type, PROGRAM_REFERRAL, "max_referral_usage", "at least 1");
     program->type = PROGRAM_LOYALTY;
     program->applies_on = APPLIES_BOTH;
     refused_with (program->is_primary_loyalty, true, "is_primary_loyalty", "membership_product_id");
