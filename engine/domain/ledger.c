@@ -61,8 +61,8 @@ ledger_lot (const struct card *card, int32_t lot_no)
     return NULL;
 }
 
-static int
-lots_reserve (struct card *card, uint32_t more, struct arena *arena)
+int
+ledger_lots_reserve (struct card *card, uint32_t more, struct arena *arena)
 {
     if (card->loaded_capacity - card->loaded_count >= more)
         return 0;
@@ -103,15 +103,15 @@ lot_insert (struct card *card, const struct lot *lot)
 int
 ledger_add_stored_lot (struct card *card, const struct lot *lot, struct arena *arena)
 {
-    if (lots_reserve (card, 1, arena) != 0)
+    if (ledger_lots_reserve (card, 1, arena) != 0)
         return -1;
     lot_insert (card, lot);
     return 0;
 }
 
 /* Reads the next lots of an incomplete card. */
-static int
-lots_read_more (struct card *card, const struct lot_source *source, struct error *err)
+int
+ledger_lots_read_more (struct card *card, const struct lot_source *source, struct error *err)
 {
     struct lot before = card->horizon;
     if (source == NULL || source->more == NULL)
@@ -132,14 +132,14 @@ lot_read (struct card *card, int32_t lot_no, const struct lot_source *source, st
     if (source != NULL && source->find != NULL)
         return source->find (source->context, card, lot_no, err);
     while (!card->complete && ledger_lot (card, lot_no) == NULL)
-        if (lots_read_more (card, source, err) != 0)
+        if (ledger_lots_read_more (card, source, err) != 0)
             return -1;
     return 0;
 }
 
 /* A new lot, numbered; there is room. */
-static int32_t
-lot_open (struct card *card, struct lot lot)
+int32_t
+ledger_lot_open (struct card *card, struct lot lot)
 {
     lot.lot_no = ++card->lot_count;
     lot.state = LOT_ACTIVE;
@@ -208,7 +208,7 @@ static int
 expired_read (struct card *card, int64_t instant, const struct lot_source *source, struct error *err)
 {
     while (!card->complete && card->horizon.expires <= instant)
-        if (lots_read_more (card, source, err) != 0)
+        if (ledger_lots_read_more (card, source, err) != 0)
             return -1;
     return 0;
 }
@@ -223,7 +223,7 @@ pending_read (struct card *card, int64_t instant, const struct lot_source *sourc
         return 0;
     if (source == NULL || source->pending == NULL) {
         while (!card->complete)
-            if (lots_read_more (card, source, err) != 0)
+            if (ledger_lots_read_more (card, source, err) != 0)
                 return -1;
         return 0;
     }
@@ -282,15 +282,15 @@ ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t 
         return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
                             card->card_id);
     struct lot_use *uses = arena_array_of (arena, 2, struct lot_use);
-    if (uses == NULL || card->lot_count == LOT_NO_MAX || lots_reserve (card, 1, arena) != 0 ||
+    if (uses == NULL || card->lot_count == LOT_NO_MAX || ledger_lots_reserve (card, 1, arena) != 0 ||
         ledger_journal_reserve (card, 2, arena) != 0)
         return out_of_memory (err);
 
-    int32_t number = lot_open (card, (struct lot){ .gained = gained,
-                                                   .usable_from = usable_from > gained ? usable_from : gained,
-                                                   .expires = expires,
-                                                   .initial = points,
-                                                   .origin_ref = origin_ref });
+    int32_t number = ledger_lot_open (card, (struct lot){ .gained = gained,
+                                                          .usable_from = usable_from > gained ? usable_from : gained,
+                                                          .expires = expires,
+                                                          .initial = points,
+                                                          .origin_ref = origin_ref });
     uses[0] = (struct lot_use){ number, points };
     ledger_journal_add (card, kind, points, gained, &uses[0], 1);
     int64_t paid = expires > gained ? debt_pay (card, number, points, &uses[1]) : 0;
@@ -343,14 +343,14 @@ ledger_consumption_prepare (struct card *card, const struct consumption *what, c
         *available = sum;
         if (sum >= wanted || card->complete)
             return 0;
-        if (lots_read_more (card, source, err) != 0)
+        if (ledger_lots_read_more (card, source, err) != 0)
             return -1;
     }
 }
 
 /* Takes `points`, which are there, and lists what came from where. Returns how many lots. */
-static uint32_t
-consumption_apply (struct card *card, const struct consumption *what, int64_t points, struct lot_use *uses)
+uint32_t
+ledger_consumption_apply (struct card *card, const struct consumption *what, int64_t points, struct lot_use *uses)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < what->named_count && points > 0; i++) {
@@ -404,7 +404,7 @@ ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t
     if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
-    uint32_t count = consumption_apply (card, &what, points, uses);
+    uint32_t count = ledger_consumption_apply (card, &what, points, uses);
     const struct journal_row *written = ledger_journal_add (card, kind, -points, instant, uses, count);
     if (row != NULL)
         *row = written;
@@ -429,7 +429,7 @@ ledger_spend_owing (struct card *card, int64_t points, int64_t instant, const st
     if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
-    uint32_t count = consumption_apply (card, &what, taken, uses);
+    uint32_t count = ledger_consumption_apply (card, &what, taken, uses);
     card->debt = debt;
     *row = ledger_journal_add (card, JOURNAL_REDEEM, -taken, instant, uses, count);
     *missing = points - taken;
@@ -458,7 +458,7 @@ ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uin
     if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
 
-    uint32_t count = consumption_apply (card, &what, taken, uses);
+    uint32_t count = ledger_consumption_apply (card, &what, taken, uses);
     if (taken > 0 || debt != card->debt) {
         card->debt = debt;
         ledger_journal_add (card, JOURNAL_TAKE_BACK, -taken, instant, uses, count);
@@ -486,11 +486,11 @@ use_give_back (struct card *card, const struct lot_use *use, int64_t extended_ex
     struct lot *lot = ledger_lot (card, use->lot_no);
     if (gets_own_lot (lot, extended_expiry, instant)) {
         bool extends = lot->expires <= instant && extended_expiry > instant;
-        return lot_open (card, (struct lot){ .gained = lot->gained,
-                                             .usable_from = lot->usable_from,
-                                             .expires = extends ? extended_expiry : lot->expires,
-                                             .initial = use->points,
-                                             .origin_ref = lot->origin_ref });
+        return ledger_lot_open (card, (struct lot){ .gained = lot->gained,
+                                                    .usable_from = lot->usable_from,
+                                                    .expires = extends ? extended_expiry : lot->expires,
+                                                    .initial = use->points,
+                                                    .origin_ref = lot->origin_ref });
     }
     lot->remaining += use->points;
     lot->is_changed = true;
@@ -584,7 +584,7 @@ ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t use_co
         return -1;
     struct lot_use *lists = arena_array_of (arena, (size_t)use_count * 3, struct lot_use);
     if (lists == NULL || use_count > (uint32_t)(LOT_NO_MAX - card->lot_count) ||
-        lots_reserve (card, use_count, arena) != 0 || ledger_journal_reserve (card, 3, arena) != 0)
+        ledger_lots_reserve (card, use_count, arena) != 0 || ledger_journal_reserve (card, 3, arena) != 0)
         return out_of_memory (err);
 
     for (uint32_t i = 0; i < use_count; i++)
@@ -648,21 +648,21 @@ ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant
                             to->card_id);
     struct lot_use *lists = arena_array_of (arena, (size_t)lot_count * 3, struct lot_use);
     if (lists == NULL || lot_count > (uint32_t)(LOT_NO_MAX - to->lot_count) ||
-        lots_reserve (to, lot_count, arena) != 0 || ledger_journal_reserve (from, 1, arena) != 0 ||
+        ledger_lots_reserve (to, lot_count, arena) != 0 || ledger_journal_reserve (from, 1, arena) != 0 ||
         ledger_journal_reserve (to, 2, arena) != 0)
         return out_of_memory (err);
 
     struct lot_use *closed = lists, *opened = lists + lot_count, *paid = lists + 2 * (size_t)lot_count;
-    uint32_t count = consumption_apply (from, &what, points, closed);
+    uint32_t count = ledger_consumption_apply (from, &what, points, closed);
     for (uint32_t i = 0; i < count; i++) {
         struct lot *lot = ledger_lot (from, closed[i].lot_no);
         if (lot->remaining == 0)
             lot->state = LOT_CLOSED;
-        opened[i] = (struct lot_use){ lot_open (to, (struct lot){ .gained = lot->gained,
-                                                                  .usable_from = lot->usable_from,
-                                                                  .expires = lot->expires,
-                                                                  .initial = closed[i].points,
-                                                                  .origin_ref = lot->origin_ref }),
+        opened[i] = (struct lot_use){ ledger_lot_open (to, (struct lot){ .gained = lot->gained,
+                                                                         .usable_from = lot->usable_from,
+                                                                         .expires = lot->expires,
+                                                                         .initial = closed[i].points,
+                                                                         .origin_ref = lot->origin_ref }),
                                       closed[i].points };
     }
     ledger_journal_add (from, JOURNAL_TRANSFER, -points, instant, closed, count);

@@ -32,7 +32,8 @@ struct lot_use {
 struct journal_row {
     int32_t seq;          /* 1, 2, … per card, without gaps */
     enum journal_kind kind;
-    int64_t amount;       /* + or -; 0 only where a TAKE_BACK or REDEEM found nothing and all of it became debt */
+    int64_t amount;       /* + or -; 0 only where a TAKE_BACK or REDEEM found nothing and all of it became debt, or a TRANSFER
+                             moved debt alone */
     int64_t balance;      /* the card's stored points after it */
     int64_t debt;         /* its debt after it */
     int64_t time;         /* the order's instant */
@@ -149,6 +150,23 @@ int ledger_expire (struct card *card, int64_t instant, const struct lot_source *
 int ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant, const struct lot_source *source,
                  struct arena *arena, struct error *err);
 
+/* ---- to another card of the member: ledger_transfer.c (rule 23) */
+
+/* Moves what is alive at `instant` and not held, and all debt, to another card of the member: each lot is closed (one of
+ * which a part is held keeps that part), and one opened on `to` with the same dates; a TRANSFER row on each card, with
+ * amount 0 where there is only debt. Debt is then paid from what `to` has. *moves: which lot became which; none where
+ * there was nothing to move. A card that would hold or owe more than 64 bits of points is invalid_request. */
+struct lot_move {
+    int32_t from_lot, to_lot;
+    int64_t points;
+};
+int ledger_transfer (struct card *from, struct card *to, int64_t instant, const struct lot_source *source, struct arena *arena,
+                     const struct lot_move **moves, uint32_t *move_count, struct error *err);
+
+/* Closes every lot that is alive at `instant` and not held, without another in its place; one TRANSFER row, none where
+ * there is nothing. Debt stays. *lost: the points that went. */
+int ledger_reset (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena, int64_t *lost,
+                  struct error *err);
 /* ---- holds: ledger_hold.c (rule 22) */
 
 /* Adds an open hold's part that was read from the store, with the lot it names; the parts of a hold come one after another, in FEFO

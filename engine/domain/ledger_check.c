@@ -61,7 +61,8 @@ journal_check (const struct card *card)
             sum += row->uses[use].points;
         if (sum != (row->amount < 0 ? -row->amount : row->amount))
             return "a journal row's uses are not its amount";
-        if (row->amount == 0 && row->kind != JOURNAL_TAKE_BACK && row->kind != JOURNAL_REDEEM)
+        if (row->amount == 0 && row->kind != JOURNAL_TAKE_BACK && row->kind != JOURNAL_REDEEM &&
+            row->kind != JOURNAL_TRANSFER)
             return "a journal row moves nothing";
         if (i > 0 && row->balance != row[-1].balance + row->amount)
             return "a journal row's balance is not the one before plus its amount";

@@ -1,4 +1,4 @@
-/* ledger_private.h - what ledger.c and ledger_hold.c share. */
+/* ledger_private.h - what ledger.c, ledger_hold.c and ledger_transfer.c share. */
 #ifndef DOMAIN_LEDGER_PRIVATE_H
 #define DOMAIN_LEDGER_PRIVATE_H
 
@@ -18,11 +18,19 @@ bool ledger_lot_fits (const struct consumption *what, const struct lot *lot);
  * is not held (not all of it when it is more than enough). *lot_count: lots. */
 int ledger_consumption_prepare (struct card *card, const struct consumption *what, const struct lot_source *source, int64_t *available,
                                 uint32_t *lot_count, struct error *err);
+/* Takes `points`, which are there, and lists what came from where. Returns how many lots. */
+uint32_t ledger_consumption_apply (struct card *card, const struct consumption *what, int64_t points, struct lot_use *uses);
 int ledger_insufficient (const struct card *card, int64_t required, int64_t available, struct error *err);
 
 /* The lot in memory of that number, or NULL. */
 struct lot *ledger_lot (const struct card *card, int32_t lot_no);
 void ledger_lot_take (struct lot *lot, int64_t points);
+
+/* Reads the next lots of an incomplete card. */
+int ledger_lots_read_more (struct card *card, const struct lot_source *source, struct error *err);
+/* Makes room for so many lots; -1. Then a new lot, numbered: its number. */
+int ledger_lots_reserve (struct card *card, uint32_t more, struct arena *arena);
+int32_t ledger_lot_open (struct card *card, struct lot lot);
 
 /* Makes room for so many rows; -1. Then moves the stored points by `amount` and writes a row. */
 int ledger_journal_reserve (struct card *card, uint32_t rows, struct arena *arena);

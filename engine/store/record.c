@@ -197,6 +197,32 @@ order_record_set_plan (struct order_record *record, const struct refund_plan *pl
     return 0;
 }
 
+/* ---------------------------------------------------------------- membership */
+
+static void
+membership_walk (struct record_io *io, const struct order *order, struct record_membership *membership)
+{
+    io_bools (io, (bool *const[]){ &membership->is_kept, &membership->has_next }, 2);
+    if (!membership->is_kept)
+        return;
+    io_int (io, &membership->before);
+    io_near (io, &membership->after, membership->before);
+    io_int (io, &membership->spending_minor);
+    io_sparse (io, (int64_t *const[]){ &membership->program_id, &membership->next_level, &membership->missing_minor },
+               3);
+    struct spent_day *spent =
+        io_list (io, &membership->spent, &membership->spent_count, sizeof *spent, RECORD_LIST_MAX);
+    int64_t order_day = order->instant / US_PER_DAY;
+    for (uint32_t i = 0; i < membership->spent_count && !io->bad; i++) {
+        int64_t day = spent[i].day;
+        io_near (io, &day, order_day);
+        io->bad = io->bad || day < INT32_MIN || day > INT32_MAX;
+        if (!io->writing)
+            spent[i].day = (int32_t)day;
+        io_int (io, &spent[i].minor);
+    }
+}
+
 /* ---------------------------------------------------------------- the whole */
 
 void
@@ -222,6 +248,7 @@ record_walk (struct record_io *io, struct order_record *record)
         io_list (io, &record->effects, &record->effect_count, sizeof *effects, RECORD_LIST_MAX);
     for (uint32_t i = 0; i < record->effect_count && !io->bad; i++)
         effect_walk (io, &record->order, &effects[i]);
+    membership_walk (io, &record->order, &record->membership);
 }
 
 /* Replaces the body, which stands at the end of `out`, by its raw size and an LZ4 block. False: it stays. */

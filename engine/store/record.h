@@ -13,6 +13,7 @@
 
 #include "domain/evaluate.h"
 #include "domain/ledger.h"
+#include "domain/membership.h"
 #include "domain/refund.h"
 
 enum { RECORD_FORM = 1, RECORD_COMPRESSED = 0x80 };
@@ -81,6 +82,18 @@ struct card_effect {
     const struct lot_use *redeemed_uses, *taken_uses, *given_uses;
 };
 
+/* The member's level before and after it, and what it changed of the spending by day. */
+struct record_membership {
+    bool is_kept;           /* the catalog had levels, and the order a member */
+    int64_t before, after;  /* levels, by their membership products */
+    int64_t program_id;     /* of the card that the points were moved to; 0: they were not */
+    bool has_next;
+    int64_t next_level;     /* what can be reached by spending */
+    int64_t spending_minor, missing_minor; /* in its window */
+    uint32_t spent_count;
+    const struct spent_day *spent;
+};
+
 struct order_record {
     enum record_kind kind;
     int64_t order_ref;
@@ -93,6 +106,7 @@ struct order_record {
     struct record_refund refund;
     uint32_t effect_count;
     const struct card_effect *effects;
+    struct record_membership membership;
 };
 
 /* What paid for an effect's rewards: the lots that it used and, last, lot 0 for what was owed; in the arena, or NULL. */

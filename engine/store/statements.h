@@ -10,6 +10,9 @@
 
 #define CARD_COLUMNS                                                                                           \
     "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry "
+#define MEMBER_COLUMNS                                                                                         \
+    "r.partner_id, r.order_count, r.spending, r.last_order, r.membership_product_id, r.membership_from, r.membership_to, " \
+    "r.membership_before, r.below_since, r.spending_undated "
 #define LOT_COLUMNS "l.card_id, l.lot_no, l.state, l.gained, l.usable_from, l.expires, l.initial, l.remaining, l.origin_ref "
 #define ORDER_COLUMNS "o.order_ref, o.recorded_at, o.kind, o.state, o.partner_id, o.record "
 #define HISTORY_COLUMNS "seq, kind, points_amount, points_balance, debt, transaction_time, origin, order_ref "
@@ -71,10 +74,10 @@
     X (MEMBERS_INSERT,                                                                                         \
        "INSERT INTO members (bucket, partner_id) SELECT $1::int2, t.id FROM unnest($2::int8[]) AS t(id) ON CONFLICT DO NOTHING") \
     X (MEMBERS_LOCK,                                                                                           \
-       "SELECT m.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT r.partner_id, r.order_count, r.spending, r.last_order "\
+       "SELECT m.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " MEMBER_COLUMNS\
        "FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1 FOR NO KEY UPDATE) m")        \
     X (MEMBERS_READ,                                                                                           \
-       "SELECT m.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT r.partner_id, r.order_count, r.spending, r.last_order "\
+       "SELECT m.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " MEMBER_COLUMNS\
        "FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) m")                          \
     X (CARDS_LOCK,                                                                                             \
        "SELECT c.* FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT " CARD_COLUMNS "FROM loyalty_cards c "\
@@ -116,6 +119,12 @@
        "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = h.card_id AND m.lot_no = h.lot_no LIMIT 1) l " \
        "ORDER BY h.card_id, h.hold_id, l.expires, l.gained, l.lot_no")                                         \
     X (HOLD_STATE, "SELECT state FROM point_holds WHERE bucket = $1::int2 AND card_id = $2::int8 AND hold_id = $3::text LIMIT 1") \
+    X (SPENDING_SINCE,                                                                                         \
+       "SELECT day - date '1970-01-01', amount FROM member_spending WHERE bucket = $1::int2 AND partner_id = $2::int8 " \
+       "AND day >= date '1970-01-01' + $3::int4")                                                              \
+    X (LOT_TRANSFERS_READ,                                                                                     \
+       "SELECT to_card_id, to_lot_no FROM lot_transfers WHERE bucket = $1::int2 AND card_id = $2::int8 AND lot_no = $3::int4 " \
+       "ORDER BY to_card_id, to_lot_no")                                                                       \
     X (ORDERS_READ,                                                                                            \
        "SELECT " ORDER_COLUMNS "FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "      \
        "CROSS JOIN LATERAL (SELECT * FROM orders r WHERE r.bucket = $1::int2 AND r.order_ref = t.order_ref "   \
@@ -158,6 +167,20 @@
        "UPDATE members m SET order_count = s.order_count, spending = s.spending, last_order = s.last_order FROM (SELECT t.*, r.ctid AS place "\
        "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::timestamptz[]) AS t(id, order_count, spending, last_order) "\
        "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
+    X (MEMBERSHIPS_UPDATE,                                                                                     \
+       "UPDATE members m SET membership_product_id = s.level, membership_from = s.level_from, membership_to = s.level_to, " \
+       "membership_before = s.level_before, below_since = s.below_since, spending_undated = s.undated FROM (SELECT t.*, r.ctid AS place " \
+       "FROM unnest($2::int8[], $3::int8[], $4::timestamptz[], $5::timestamptz[], $6::int8[], $7::timestamptz[], $8::int8[]) " \
+       "AS t(id, level, level_from, level_to, level_before, below_since, undated) "                            \
+       "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
+    X (SPENDING_ADD,                                                                                           \
+       "INSERT INTO member_spending AS s (bucket, partner_id, day, amount) "                                   \
+       "SELECT $1::int2, t.id, date '1970-01-01' + t.day, sum(t.amount)::int8 "                                \
+       "FROM unnest($2::int8[], $3::int4[], $4::int8[]) AS t(id, day, amount) GROUP BY t.id, t.day ORDER BY t.id, t.day " \
+       "ON CONFLICT (bucket, partner_id, day) DO UPDATE SET amount = s.amount + excluded.amount")              \
+    X (LOT_TRANSFERS_INSERT,                                                                                   \
+       "INSERT INTO lot_transfers (bucket, card_id, lot_no, to_card_id, to_lot_no, points, recorded_at) "      \
+       "SELECT $1::int2, t.*, $7::timestamptz FROM unnest($2::int8[], $3::int4[], $4::int8[], $5::int4[], $6::int8[]) AS t") \
     X (CARDS_INSERT,                                                                                           \
        "INSERT INTO loyalty_cards (bucket, card_id, program_id, partner_id, code, single, points, held, debt, lot_count, " \
        "journal_count, pending_until, first_expiry, odoo_card_id, created_at) "                                \
@@ -213,9 +236,9 @@
        "SELECT $1::int2, t.original_ref, t.refund_ref, t.refund_bucket, $5::timestamptz "                      \
        "FROM unnest($2::int8[], $3::int8[], $4::int2[]) AS t(original_ref, refund_ref, refund_bucket)")        \
     X (OUTBOX_INSERT,                                                                                          \
-       "INSERT INTO outbox (bucket, recorded_at, topic, order_ref, card_id) "                                  \
-       "SELECT $1::int2, $2::timestamptz, t.topic, t.order_ref, t.card_id "                                    \
-       "FROM unnest($3::int2[], $4::int8[], $5::int8[]) AS t(topic, order_ref, card_id)")                      \
+       "INSERT INTO outbox (bucket, recorded_at, topic, order_ref, card_id, partner_id) "                      \
+       "SELECT $1::int2, $2::timestamptz, t.topic, t.order_ref, t.card_id, t.partner_id "                      \
+       "FROM unnest($3::int2[], $4::int8[], $5::int8[], $6::int8[]) AS t(topic, order_ref, card_id, partner_id)") \
     /* -------- catalog */                                                                                     \
     X (CATALOG_LOCK, "SELECT version, reference_version FROM catalog_state FOR UPDATE")                        \
     X (CATALOG_BUMP,                                                                                           \

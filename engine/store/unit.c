@@ -63,6 +63,7 @@ unit_want_member (struct unit *unit, int64_t partner_id, bool spends)
         .bucket = bucket_of_partner (partner_id, unit->buckets),
         .spends = spends,
         .last_order = INT64_MIN,
+        .membership = { .from = INSTANT_NONE, .to = INSTANT_NEVER, .below_since = INSTANT_NONE },
     };
     return 0;
 }
@@ -172,7 +173,9 @@ unit_save (const struct unit *unit, struct unit_savepoint *savepoint)
                                           .order_count = unit->order_count,
                                           .refund_count = unit->refund_count,
                                           .event_count = unit->event_count,
-                                          .cancel_count = unit->cancel_count };
+                                          .cancel_count = unit->cancel_count,
+                                          .spent_count = unit->spent_count,
+                                          .transfer_count = unit->transfer_count };
 }
 
 int
@@ -226,6 +229,8 @@ unit_restore (struct unit *unit, const struct unit_savepoint *savepoint)
     unit->refund_count = savepoint->refund_count;
     unit->event_count = savepoint->event_count;
     unit->cancel_count = savepoint->cancel_count;
+    unit->spent_count = savepoint->spent_count;
+    unit->transfer_count = savepoint->transfer_count;
     for (uint32_t i = 0; i < savepoint->saved_count; i++) {
         struct unit_card *entry = &unit->cards[savepoint->saved[i].place];
         /* Lots that were read on the way are read again when they are needed. */
@@ -270,4 +275,16 @@ int
 unit_cancel_order (struct unit *unit, struct order_place place)
 {
     return ADD (unit, cancels, cancel_count, cancel_capacity, place);
+}
+
+int
+unit_add_spent (struct unit *unit, const struct unit_spent *spent)
+{
+    return ADD (unit, spent, spent_count, spent_capacity, *spent);
+}
+
+int
+unit_add_transfer (struct unit *unit, const struct unit_transfer *transfer)
+{
+    return ADD (unit, transfers, transfer_count, transfer_capacity, *transfer);
 }

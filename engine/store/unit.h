@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "domain/ledger.h"
+#include "domain/membership.h"
 #include "store/pg.h"
 
 /* Lots of a card that are read with the others when it may be spent from, and on demand. */
@@ -22,6 +23,29 @@ struct unit_member {
     int64_t last_order; /* instant; INT64_MIN: none */
     bool has_birthday;
     int32_t birthday;   /* where it was asked for: unit_read_birthdays */
+    struct membership membership;
+    bool membership_changed; /* it, or what follows */
+    bool has_undated;        /* spending is kept by day */
+    int64_t undated_minor;   /* what of the spending is not */
+    /* Days that were read: those from days_from on, as they were stored. */
+    bool days_read;
+    int32_t days_from;
+    uint32_t day_count;
+    const struct spent_day *days;
+};
+
+/* What is added to a member's spending of a day. */
+struct unit_spent {
+    int16_t bucket;
+    int64_t partner_id;
+    struct spent_day spent;
+};
+
+/* A lot that was moved to another card of its member. */
+struct unit_transfer {
+    int16_t bucket;
+    int64_t from_card, to_card;
+    struct lot_move move;
 };
 
 /* What a journal row is about; one per row of card.journal. */
@@ -82,12 +106,12 @@ struct unit_refund {
 };
 
 /* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_ALERT = 7, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8 };
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_ALERT = 7, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9 };
 
 struct unit_event {
     int16_t bucket;
     enum topic topic;
-    int64_t order_ref, card_id; /* card_id 0: none */
+    int64_t order_ref, card_id, partner_id; /* card_id, partner_id 0: none */
 };
 
 /* A stored order, as it was read. */
@@ -134,6 +158,9 @@ struct unit {
     struct unit_refund *refunds;
     struct unit_event *events;
     struct order_place *cancels;
+    uint32_t spent_count, spent_capacity, transfer_count, transfer_capacity;
+    struct unit_spent *spent;
+    struct unit_transfer *transfers;
 };
 
 /* The bucket of a member, and of a key or a code in its directory. A card's is card_id mod N. */
@@ -187,6 +214,15 @@ struct unit_card *unit_card (struct unit *unit, int64_t card_id);
 /* A member's cards, one after another: start with `after` NULL. */
 struct unit_card *unit_card_of_partner (struct unit *unit, int64_t partner_id, const struct unit_card *after);
 
+/* What a member spent, with what this unit adds; days from `first_day` on (INT32_MAX: none are needed). They are read
+ * when they are first asked for; the list is in the arena. */
+int unit_member_spending (struct unit *unit, struct unit_member *member, int32_t first_day, struct member_spending *spending,
+                          struct error *err);
+/* The cards and lots that a lot was moved to, one round trip: *lots, whose points are not set, in the arena; none where it
+ * was not moved. */
+int unit_lot_moved (struct unit *unit, int64_t card_id, int32_t lot_no, int64_t *to_card_id, struct lot_use **lots,
+                    uint32_t *count, struct error *err);
+
 /* A new card, which unit_send_writes inserts. Pointers to cards move. NULL: out of memory. */
 struct unit_card *unit_card_add (struct unit *unit, int64_t card_id, int64_t program_id, bool has_partner, int64_t partner_id,
                                  struct str code, bool single);
@@ -197,7 +233,7 @@ int unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_r
 
 /* What one request may undo: taken before it changes anything; the cards and members that it may change are named. */
 struct unit_savepoint {
-    uint32_t card_count, order_count, refund_count, event_count, cancel_count;
+    uint32_t card_count, order_count, refund_count, event_count, cancel_count, spent_count, transfer_count;
     uint32_t saved_count, saved_capacity, member_count, member_capacity, usage_count, usage_capacity;
     struct saved_card {
         uint32_t place, origin_count;
@@ -224,6 +260,8 @@ struct lot_finder unit_lot_finder (struct unit *unit);
 int unit_add_order (struct unit *unit, const struct unit_order *order);
 int unit_add_refund (struct unit *unit, const struct unit_refund *refund);
 int unit_add_event (struct unit *unit, const struct unit_event *event);
+int unit_add_spent (struct unit *unit, const struct unit_spent *spent);
+int unit_add_transfer (struct unit *unit, const struct unit_transfer *transfer);
 int unit_cancel_order (struct unit *unit, struct order_place place);
 
 /* Queues every write; *count statements, whose results unit_receive_writes takes. Members and cards are

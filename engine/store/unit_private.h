@@ -10,6 +10,26 @@ bool unit_grow (struct arena *arena, void **array, uint32_t count, uint32_t *cap
 /* A card's entry at the end of the table, in the indexes too. NULL: out of memory. */
 struct unit_card *unit_card_append (struct unit *unit, int64_t card_id, bool has_partner, int64_t partner_id);
 
+/* A member's level, from the columns from `column` on (unit_membership.c). */
+void unit_membership_read (struct unit_member *member, const PGresult *result, int row, int column);
+/* Queue what was changed of memberships, spending by day, and lots that were moved (unit_membership.c), as unit_send_writes. */
+int unit_send_memberships (struct unit *unit, int bucket, unsigned *sent);
+int unit_send_spent (struct unit *unit, int bucket, unsigned *sent);
+int unit_send_transfers (struct unit *unit, int bucket, unsigned *sent);
+
+/* The columns of one statement, in the order of its parameters from `first` on. */
+enum { COLUMNS_MAX = 14 };
+struct rows {
+    uint32_t count;
+    int column_count;
+    struct pg_array columns[COLUMNS_MAX];
+};
+void rows_begin (struct rows *rows, int count, const enum pg_type *types);
+/* Sends the statement when there are rows: bucket, the transaction's time where the statement has it second, the columns,
+ * the time where it has it last. */
+int rows_send (struct unit *unit, enum statement statement, int bucket, bool time_second, bool time_last, struct rows *rows,
+               unsigned *sent);
+
 static inline struct pg_params
 unit_params (struct unit *unit)
 {

@@ -95,6 +95,7 @@ receive_members (struct unit *unit, int bucket, const struct bucket_set *set, st
         member->order_count = pg_int (result, row, 1);
         member->spending_minor = pg_int (result, row, 2);
         member->last_order = pg_time (result, row, 3);
+        unit_membership_read (member, result, row, 4);
     }
     PQclear (result);
     return 0;

@@ -1,16 +1,7 @@
 /* unit_write.c - the writes of a unit of work: one set-based statement per table and bucket. */
-#include "store/unit.h"
+#include "store/unit_private.h"
 
-/* The columns of one statement, in the order of its parameters from `first` on. */
-enum { COLUMNS_MAX = 14 };
-
-struct rows {
-    uint32_t count;
-    int column_count;
-    struct pg_array columns[COLUMNS_MAX];
-};
-
-static void
+void
 rows_begin (struct rows *rows, int count, const enum pg_type *types)
 {
     rows->count = 0;
@@ -19,8 +10,7 @@ rows_begin (struct rows *rows, int count, const enum pg_type *types)
         pg_array_begin (&rows->columns[i], types[i]);
 }
 
-/* Sends the statement when there are rows: bucket, the transaction's time where the statement has it second, the columns. */
-static int
+int
 rows_send (struct unit *unit, enum statement statement, int bucket, bool time_second, bool time_last, struct rows *rows,
            unsigned *sent)
 {
@@ -369,9 +359,9 @@ send_refunds (struct unit *unit, int bucket, unsigned *sent)
 static int
 send_events (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT2, PG_INT8, PG_INT8 };
+    static const enum pg_type TYPES[] = { PG_INT2, PG_INT8, PG_INT8, PG_INT8 };
     struct rows rows;
-    rows_begin (&rows, 3, TYPES);
+    rows_begin (&rows, 4, TYPES);
     for (uint32_t i = 0; i < unit->event_count; i++) {
         const struct unit_event *event = &unit->events[i];
         if (event->bucket != bucket)
@@ -383,6 +373,10 @@ send_events (struct unit *unit, int bucket, unsigned *sent)
             pg_array_int (&rows.columns[2], event->card_id);
         else
             pg_array_null (&rows.columns[2]);
+        if (event->partner_id != 0)
+            pg_array_int (&rows.columns[3], event->partner_id);
+        else
+            pg_array_null (&rows.columns[3]);
     }
     return rows_send (unit, STATEMENT_OUTBOX_INSERT, bucket, true, false, &rows, sent);
 }
@@ -391,8 +385,9 @@ int
 unit_send_writes (struct unit *unit, unsigned *count)
 {
     static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
-        send_new_codes, send_members, send_new_cards, send_changed_cards, send_card_states, send_lots,   send_holds,
-        send_history,   send_usages,  send_orders,    send_cancels,       send_refunds,     send_events,
+        send_new_codes,   send_members, unit_send_memberships, unit_send_spent, send_new_cards, send_changed_cards,
+        send_card_states, send_lots,    unit_send_transfers,   send_holds,      send_history,   send_usages,
+        send_orders,      send_cancels, send_refunds,          send_events,
     };
     *count = 0;
     for (size_t step = 0; step < sizeof STEPS / sizeof STEPS[0]; step++)

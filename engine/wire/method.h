@@ -53,7 +53,10 @@ enum method_target {
     X (ORDER_EXPLAIN, "order.explain", ROLES_SALES, SCOPE_NONE, TARGET_READ, ORDER_GET, "why a stored order came out as it did, and whether it still would") \
     X (POINTS_HOLD, "points.hold", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_HOLD, "reserve points for a time")   \
     X (POINTS_CAPTURE, "points.capture", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_CAPTURE, "spend what is held")   \
-    X (POINTS_RELEASE, "points.release", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_RELEASE, "let go of what is held")
+    X (POINTS_RELEASE, "points.release", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_RELEASE, "let go of what is held") \
+    X (MEMBERSHIP_GET, "membership.get", ROLES_SALES, SCOPE_NONE, TARGET_READ, MEMBERSHIP_GET, "a member's level, and what is missing for the next") \
+    X (MEMBERSHIP_CHANGE, "membership.change", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_CHANGE, "put a member on a level, whatever was spent") \
+    X (MEMBERSHIP_EVALUATE, "membership.evaluate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_GET, "move a member up or down by what was spent")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

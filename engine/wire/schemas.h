@@ -373,6 +373,17 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (LOAD_COMMIT, LOAD_ID, "load_id", WIRE_INT, WIRE_REQUIRED, 1, WIRE_INT_MAX, 0, NULL, NULL, "the load that is switched over") \
     X (LOAD_COMMIT, PARTS, "parts", WIRE_INT, WIRE_REQUIRED, 0, 1000000, 0, NULL, NULL, "how many parts were put; refused when some are missing")
 
+#define MEMBERSHIP_GET_FIELDS(X)                                                                                       \
+    X (MEMBERSHIP_GET, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member")
+
+#define MEMBERSHIP_CHANGE_FIELDS(X)                                                                                    \
+    X (MEMBERSHIP_CHANGE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member") \
+    X (MEMBERSHIP_CHANGE, LEVEL, "membership_product_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the level") \
+    X (MEMBERSHIP_CHANGE, FROM, "from", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "since when it is held, not in the future; now when absent") \
+    X (MEMBERSHIP_CHANGE, TO, "to", WIRE_TIME, 0, 0, 0, 0, NULL, NULL, "until when; for ever when absent. Before it no evaluation lowers the level") \
+    X (MEMBERSHIP_CHANGE, POINTS, "points", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_LEVEL_CHANGE, "what becomes of the points; as the level's on_change says when absent") \
+    X (MEMBERSHIP_CHANGE, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history")
+
 #define EMPTY_FIELDS(X)
 
 #define MICRO_ONE 1000000
@@ -417,7 +428,9 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (COUPON_CHECK, "coupon_check")        \
     X (POINTS_HOLD, "points_hold")          \
     X (POINTS_CAPTURE, "points_capture")    \
-    X (POINTS_RELEASE, "points_release")
+    X (POINTS_RELEASE, "points_release")   \
+    X (MEMBERSHIP_GET, "membership_get")    \
+    X (MEMBERSHIP_CHANGE, "membership_change")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

@@ -4,6 +4,7 @@
 #include "worker/catalog_methods.h"
 #include "worker/coupon_methods.h"
 #include "worker/hold_methods.h"
+#include "worker/membership_methods.h"
 #include "worker/order_request.h"
 #include "worker/render.h"
 
@@ -120,5 +121,14 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                                 .want = card_want,
                                 .execute = points_release_execute,
                                 .replay = stored_replay },
+    [METHOD_MEMBERSHIP_GET] = { .want = membership_want, .execute = membership_get_execute },
+    [METHOD_MEMBERSHIP_CHANGE] = { .prepare = membership_prepare,
+                                   .want = membership_want,
+                                   .execute = membership_change_execute,
+                                   .replay = stored_replay },
+    [METHOD_MEMBERSHIP_EVALUATE] = { .prepare = membership_prepare,
+                                     .want = membership_want,
+                                     .execute = membership_evaluate_execute,
+                                     .replay = stored_replay },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

@@ -110,9 +110,11 @@ shortfall_of (const struct order_run *run, int64_t program_id)
 static int
 take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t *lots, uint32_t lot_count)
 {
-    struct unit_card *card = points > 0 ? card_to_change (run, card_id) : NULL;
     if (points == 0)
         return 0;
+    if (run_follow_lots (run, &card_id, &lots, &lot_count) < 0)
+        return -1;
+    struct unit_card *card = card_to_change (run, card_id);
     if (card == NULL)
         return -1;
     struct card_effect *effect = run_effect (run, card);

@@ -209,7 +209,7 @@ set_state (struct order_run *run)
     order->member = (struct member_state){ .known = order->has_partner,
                                            .partner_id = order->partner_id,
                                            .is_first_order = member == NULL || member->order_count == 0 };
-    return run_usage_states (run);
+    return run_membership_state (run) < 0 ? -1 : run_usage_states (run);
 }
 
 /* Whether nothing of an original is left to be returned after this order. */
@@ -289,7 +289,7 @@ store_member (struct order_run *run)
     }
     struct unit_member *member = has_partner ? unit_member (run->unit, partner_id) : NULL;
     if (member == NULL)
-        return 0;
+        return has_partner ? run_membership (run, NULL) : 0;
     if (unit_save_member (run->unit, &run->savepoint, partner_id) < 0)
         return run_no_memory (run);
     member->changed = true;
@@ -298,7 +298,7 @@ store_member (struct order_run *run)
         return request_fail (run->request, ERROR_INVALID_REQUEST, "the member's spending does not fit 64 bits");
     if (order->has_partner && order->instant > member->last_order)
         member->last_order = order->instant;
-    return 0;
+    return run_membership (run, member);
 }
 
 static int
@@ -371,7 +371,7 @@ run_steps (struct order_run *run)
     if (record->evaluation.referral.card_id != 0)
         return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
     if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
-        run_made_cards (run) < 0 || run_balances (run) < 0 || run_note_differences (run) < 0)
+        run_made_cards (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 || run_note_differences (run) < 0)
         return -1;
     if (record->order.has_expected_total && !record->order.forgiving &&
         record->order.expected_total_minor != record->evaluation.total_minor) {
@@ -381,7 +381,7 @@ run_steps (struct order_run *run)
     render_order (record, run->catalog->currency_digits, false, &run->request->reply);
     if (!run->unit->locking)
         return 0;
-    return store_refunds (run) < 0 || store_member (run) < 0 || store_origins (run) < 0 ? -1 : store_record (run);
+    return store_refunds (run) < 0 || store_origins (run) < 0 ? -1 : store_record (run);
 }
 
 /* An answer that no message can carry: nobody could be told what was done, so it is not done. Room is left for the
@@ -445,7 +445,7 @@ cancel_member (struct order_run *run, const struct order_record *original, const
     if (original->kind == RECORD_PROCESS && member->order_count > 0)
         member->order_count--;
     member->spending_minor -= original->evaluation.total_minor;
-    return 0;
+    return run_membership_cancel (run, original, member);
 }
 
 /* Whether an order took points or uses back of another. */
@@ -492,10 +492,12 @@ cancel_known (struct order_run *run, const struct original_place *place)
     run->record.effect_count = 0;
     run->record.effects = NULL;
     run->record.refund = (struct record_refund){ 0 };
-    if (run_return_usages (run, &original) < 0 || run_undo (run, &original) < 0 || run_balances (run) < 0)
+    run->record.membership = (struct record_membership){ 0 };
+    if (run_return_usages (run, &original) < 0 || run_undo (run, &original) < 0 ||
+        cancel_member (run, &original, place) < 0 || run_balances (run) < 0)
         return -1;
     render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
-    if (cancel_member (run, &original, place) < 0 || unit_cancel_order (run->unit, place->place) < 0)
+    if (unit_cancel_order (run->unit, place->place) < 0)
         return run_no_memory (run);
     return store_origins (run) < 0 ? -1 : store_record (run);
 }

@@ -56,6 +56,16 @@ int run_balances (struct order_run *run);
 /* Takes back and gives back all of an order's points (order.cancel). */
 int run_undo (struct order_run *run, const struct order_record *original);
 
+/* The member's level at the order's date, for the evaluation. */
+int run_membership_state (struct order_run *run);
+/* After the order was counted for its member (NULL: a quote for one who is not known): the money by day, the level that is
+ * reached, the points that move with it. */
+int run_membership (struct order_run *run, struct unit_member *member);
+/* The same for an order that is cancelled. */
+int run_membership_cancel (struct order_run *run, const struct order_record *original, struct unit_member *member);
+/* Follows lots that a change of membership moved: *card_id and the list become those where the points are now. */
+int run_follow_lots (struct order_run *run, int64_t *card_id, const int32_t **lots, uint32_t *count);
+
 int run_no_memory (struct order_run *run);
 
 #endif

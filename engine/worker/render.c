@@ -447,6 +447,15 @@ is_members_own (const struct order_record *record, const struct card_effect *eff
     return effect->is_created || record->kind == RECORD_CANCEL;
 }
 
+static const struct card_effect *
+effect_of_program (const struct order_record *record, int64_t program_id)
+{
+    for (uint32_t i = 0; i < record->effect_count; i++)
+        if (record->effects[i].program_id == program_id && is_members_own (record, &record->effects[i]))
+            return &record->effects[i];
+    return NULL;
+}
+
 /* The effect on the member's primary card; without a member, on the first card that was touched. */
 static const struct card_effect *
 primary_effect (const struct order_record *record)
@@ -486,10 +495,37 @@ head (const struct renderer *to, bool replayed)
     money (to, "amount_total", record->evaluation.total_minor);
     signed_points (to, "points_earned", primary != NULL ? earned (primary) : 0);
     signed_points (to, "points_redeemed", primary != NULL ? redeemed (primary) : 0);
+    if (record->membership.program_id != 0)
+        primary = effect_of_program (record, record->membership.program_id);
     if (primary != NULL)
         signed_points (to, "final_balance", primary->balance);
     else
         render_nil (to->out, "final_balance");
+}
+
+static void
+membership (const struct renderer *to)
+{
+    const struct record_membership *membership = &to->record->membership;
+    if (!membership->is_kept) {
+        render_nil (to->out, "membership");
+        return;
+    }
+    /* Of a cancellation too these are figures after it, not of what it reversed. */
+    const struct renderer as_they_are = { to->out, to->digits, 1, to->record };
+    wire_write_cstr (to->out, "membership");
+    wire_write_map (to->out, 5);
+    render_int (to->out, "before", membership->before);
+    render_int (to->out, "after", membership->after);
+    money (&as_they_are, "spending", membership->spending_minor);
+    if (membership->has_next)
+        render_int (to->out, "next_level", membership->next_level);
+    else
+        render_nil (to->out, "next_level");
+    if (membership->has_next)
+        money (&as_they_are, "missing", membership->missing_minor);
+    else
+        render_nil (to->out, "missing");
 }
 
 enum { HEAD_FIELDS = 11, BODY_FIELDS = 9, RETURN_FIELDS = 4 };
@@ -508,7 +544,7 @@ result (const struct renderer *to, bool replayed)
     claims (to);
     points (to);
     cards (to);
-    render_nil (to->out, "membership");
+    membership (to);
     hints (to);
     warnings (to);
     if (returns)

@@ -239,9 +239,25 @@ CREATE TABLE members (
     order_count  bigint NOT NULL DEFAULT 0 CHECK (order_count >= 0),
     spending     bigint NOT NULL DEFAULT 0,
     last_order   timestamptz NOT NULL DEFAULT '-infinity',
-    membership_product_id bigint,
+    membership_product_id bigint, -- the level held from membership_from until before membership_to; null: the base level
+    membership_from   timestamptz,
+    membership_to     timestamptz, -- infinity: without end
+    membership_before bigint,      -- the level held until membership_from
+    below_since       timestamptz, -- since an evaluation found the spending too low for the level
+    spending_undated  bigint,      -- of the spending, what is not in member_spending; null: nothing is there yet
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (bucket, partner_id)
+    PRIMARY KEY (bucket, partner_id),
+    CHECK ((membership_product_id IS NULL) = (membership_from IS NULL) AND (membership_from IS NULL) = (membership_to IS NULL)),
+    CHECK (membership_from < membership_to)
+) WITH (fillfactor = 70);
+
+-- Spending by day of the engine's zone, net of what was returned of that day's orders; kept once the catalog has levels.
+CREATE TABLE member_spending (
+    bucket     smallint NOT NULL,
+    partner_id bigint NOT NULL,
+    day        date NOT NULL,
+    amount     bigint NOT NULL,
+    PRIMARY KEY (bucket, partner_id, day)
 ) WITH (fillfactor = 70);
 
 -- card_id = n × buckets + bucket, so that an id tells its bucket.
@@ -318,6 +334,18 @@ CREATE TABLE point_holds (
 );
 CREATE INDEX point_holds_open ON point_holds (bucket, card_id) WHERE state = 1;
 
+-- What became of the lots that a change of membership closed: which lot of which card each was opened as.
+CREATE TABLE lot_transfers (
+    bucket      smallint NOT NULL,
+    card_id     bigint NOT NULL,
+    lot_no      integer NOT NULL,
+    to_card_id  bigint NOT NULL,
+    to_lot_no   integer NOT NULL,
+    points      bigint NOT NULL CHECK (points > 0),
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (bucket, card_id, lot_no, to_card_id, to_lot_no)
+);
+
 -- ---------------------------------------------------------------- what grows, by month
 
 -- The journal: append-only, seq without gaps per card. `lot_nos` and `lot_points`: which lots gained or lost.
@@ -327,7 +355,7 @@ CREATE TABLE point_history (
     seq            integer NOT NULL CHECK (seq > 0),
     recorded_at    timestamptz NOT NULL,
     kind           smallint NOT NULL CHECK (kind BETWEEN 1 AND 9),
-    points_amount  bigint NOT NULL CHECK (points_amount <> 0 OR kind IN (2, 4)), -- what all became debt moves none
+    points_amount  bigint NOT NULL CHECK (points_amount <> 0 OR kind IN (2, 4, 9)), -- what all became debt moves none, nor does debt that moves
     points_balance bigint NOT NULL CHECK (points_balance >= 0),
     debt           bigint NOT NULL CHECK (debt >= 0),
     transaction_time timestamptz NOT NULL,
@@ -371,7 +399,8 @@ CREATE TABLE outbox (
     recorded_at timestamptz NOT NULL,
     topic       smallint NOT NULL,
     order_ref   bigint NOT NULL,
-    card_id     bigint
+    card_id     bigint,
+    partner_id  bigint -- of what is about a member and no order: membership.changed
 ) PARTITION BY RANGE (recorded_at);
 
 CREATE TABLE point_history_default PARTITION OF point_history DEFAULT;

@@ -21,13 +21,13 @@ BEGIN
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'loyalty_worker') THEN
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO loyalty_worker;
         GRANT INSERT, UPDATE, DELETE ON request_keys, card_codes TO loyalty_worker;
-        GRANT INSERT, UPDATE ON members, program_usage, loyalty_cards, point_moves, orders, products, partners, catalog_state,
+        GRANT INSERT, UPDATE ON members, member_spending, program_usage, loyalty_cards, point_moves, orders, products, partners, catalog_state,
             promotion_programs, stores, product_categories, membership_levels, loads, load_parts TO loyalty_worker;
         GRANT INSERT, UPDATE ON coupon_batches, point_holds TO loyalty_worker;
         GRANT INSERT ON coupons TO loyalty_worker;
         GRANT INSERT, UPDATE, DELETE ON promotion_drafts TO loyalty_worker;
         GRANT DELETE ON load_parts TO loyalty_worker;
-        GRANT INSERT ON point_history, order_refunds, outbox, catalog_versions, time_zones TO loyalty_worker;
+        GRANT INSERT ON point_history, lot_transfers, order_refunds, outbox, catalog_versions, time_zones TO loyalty_worker;
         GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO loyalty_worker;
     END IF;
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'loyalty_fsck') THEN

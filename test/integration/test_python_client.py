@@ -69,6 +69,10 @@ SENT = [
     ("card_block", ("lost",), {"card_id": 3}, "card.block", {"card_id": 3, "reason": "lost"}),
     ("card_unblock", ("found",), {"code": "X"}, "card.unblock", {"code": "X", "reason": "found"}),
     ("card_transfer", (1, "X", "new card"), {}, "card.transfer", {"from": 1, "to": "X", "reason": "new card"}),
+    ("membership_get", (7,), {}, "membership.get", {"partner_id": 7}),
+    ("membership_change", (7, 3, "gift"), {"until": "2030-01-01T00:00:00Z"}, "membership.change",
+     {"partner_id": 7, "membership_product_id": 3, "reason": "gift", "to": "2030-01-01T00:00:00Z"}),
+    ("membership_evaluate", (7,), {}, "membership.evaluate", {"partner_id": 7}),
     ("card_transfer", (1, 2, "gift"), {"points": 5}, "card.transfer", {"from": 1, "to": 2, "reason": "gift", "points": 5}),
 ]
 

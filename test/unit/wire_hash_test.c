@@ -137,6 +137,8 @@ static const struct {
     { "points_hold", "card_id:i code:s partner_id:i program_id:i points:p ttl_s:i" },
     { "points_capture", "hold_id:s points:p reason:s" },
     { "points_release", "hold_id:s" },
+    { "membership_get", "partner_id:i" },
+    { "membership_change", "partner_id:i membership_product_id:i from:t to:t points:e reason:s" },
 };
 
 static const struct {

@@ -143,6 +143,22 @@ class Methods:
         """What a code is worth."""
         return self.call("coupon.check", {"code": code}, **options)
 
+    # Members.
+
+    def membership_get(self, partner_id, **options):
+        """A member's level, what counts of the spending, and what is missing for the next."""
+        return self.call("membership.get", {"partner_id": partner_id}, **options)
+
+    def membership_change(self, partner_id, level, reason, since=None, until=None, points=None, **options):
+        """Puts a member on a level; ``points`` is ``transfer`` or ``reset``, or as the level says."""
+        body = {"partner_id": partner_id, "membership_product_id": level, "reason": reason}
+        body.update(_given(**{"from": since, "to": until, "points": points}))
+        return self.call("membership.change", body, **options)
+
+    def membership_evaluate(self, partner_id, **options):
+        """Moves a member up or down by what was spent."""
+        return self.call("membership.evaluate", {"partner_id": partner_id}, **options)
+
     # Programs and what they refer to.
 
     def program_put(self, program, **options):

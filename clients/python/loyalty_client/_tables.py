@@ -86,6 +86,9 @@ METHODS = {
     "points.hold": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "reserve points for a time"},
     "points.capture": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "spend what is held"},
     "points.release": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "let go of what is held"},
+    "membership.get": {"scope": "none", "roles": ["till", "odoo", "admin"], "doc": "a member's level, and what is missing for the next"},
+    "membership.change": {"scope": "op", "roles": ["odoo", "admin"], "doc": "put a member on a level, whatever was spent"},
+    "membership.evaluate": {"scope": "op", "roles": ["odoo", "admin"], "doc": "move a member up or down by what was spent"},
 }
 
 

@@ -1,0 +1,155 @@
+/* membership.c - see membership.h. */
+#include "worker/membership.h"
+
+const struct level *
+membership_booked (const struct catalog *catalog, const struct membership *membership)
+{
+    const struct level *level =
+        membership->has_level ? membership_level (catalog, membership->membership_product_id) : NULL;
+    return level != NULL || catalog->level_count == 0 ? level : &catalog->levels[0];
+}
+
+static int
+no_memory (struct error *err)
+{
+    return error_set (err, ERROR_INTERNAL, "the worker is out of memory");
+}
+
+static struct unit_card *
+card_of_program (struct unit *unit, int64_t partner_id, int64_t program_id)
+{
+    struct unit_card *card = NULL;
+    while ((card = unit_card_of_partner (unit, partner_id, card)) != NULL)
+        if (card->card.program_id == program_id)
+            return card;
+    return NULL;
+}
+
+/* The member's card of a program, made when there is none. A quote makes nothing: its new cards have numbers below 0. */
+static int64_t
+card_to_fill (struct executor *executor, int64_t partner_id, int64_t program_id, struct error *err)
+{
+    struct unit *unit = &executor->unit;
+    struct unit_card *card = card_of_program (unit, partner_id, program_id);
+    if (card != NULL)
+        return card->card.card_id;
+    int64_t card_id = -(int64_t)unit->card_count - 1;
+    struct str code = STR ("");
+    if (unit->locking) {
+        card_id = executor_card_id (executor, true, partner_id, err);
+        code = executor_new_code (executor);
+        if (card_id == 0)
+            return 0;
+    }
+    if (code.data == NULL || unit_card_add (unit, card_id, program_id, true, partner_id, code, true) == NULL) {
+        no_memory (err);
+        return 0;
+    }
+    return card_id;
+}
+
+static int
+transfer (struct executor *executor, struct unit_savepoint *savepoint, int64_t from_id, int64_t to_id,
+          const struct member_change *change, struct error *err)
+{
+    struct unit *unit = &executor->unit;
+    struct lot_source source = unit_lot_source (unit);
+    const struct lot_move *moves;
+    uint32_t count;
+    if (unit_save_card (unit, savepoint, from_id) < 0 || unit_save_card (unit, savepoint, to_id) < 0)
+        return no_memory (err);
+    struct unit_card *from = unit_card (unit, from_id), *to = unit_card (unit, to_id);
+    if (ledger_transfer (&from->card, &to->card, change->instant, &source, unit->arena, &moves, &count, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        struct unit_transfer row = { from->bucket, from_id, to_id, moves[i] };
+        if (unit_add_transfer (unit, &row) < 0)
+            return no_memory (err);
+    }
+    return unit_card_origin (unit, from, change->order_ref, change->origin) < 0 ||
+                   unit_card_origin (unit, to, change->order_ref, change->origin) < 0
+               ? no_memory (err)
+               : 0;
+}
+
+static int
+reset (struct executor *executor, struct unit_savepoint *savepoint, struct unit_card *card,
+       const struct member_change *change, struct error *err)
+{
+    struct unit *unit = &executor->unit;
+    struct lot_source source = unit_lot_source (unit);
+    int64_t lost;
+    if (unit_save_card (unit, savepoint, card->card.card_id) < 0)
+        return no_memory (err);
+    if (ledger_reset (&card->card, change->instant, &source, unit->arena, &lost, err) < 0)
+        return -1;
+    return unit_card_origin (unit, card, change->order_ref, change->origin) < 0 ? no_memory (err) : 0;
+}
+
+/* The ids of the member's cards whose points belong to another level; a blocked card keeps its own. */
+static int64_t *
+cards_left (struct executor *executor, int64_t partner_id, const struct program *target, const struct catalog *catalog,
+            uint32_t *count)
+{
+    struct unit *unit = &executor->unit;
+    struct unit_card *card = NULL;
+    int64_t *ids = arena_array_of (unit->arena, (size_t)unit->card_count + 1, int64_t);
+    *count = 0;
+    while (ids != NULL && (card = unit_card_of_partner (unit, partner_id, card)) != NULL)
+        if ((card->card.points > 0 || card->card.debt > 0) && !card->card.blocked &&
+            (target == NULL || card->card.program_id != target->id) &&
+            membership_owns_program (catalog, card->card.program_id))
+            ids[(*count)++] = card->card.card_id;
+    return ids;
+}
+
+int
+membership_move_points (struct executor *executor, struct unit_savepoint *savepoint, const struct unit_member *member,
+                        const struct member_change *change, int64_t *program_id, struct error *err)
+{
+    const struct program *target = membership_program (change->catalog, change->after->membership_product_id);
+    int64_t partner_id = member->partner_id;
+    uint32_t count;
+    *program_id = 0;
+    int64_t *ids = cards_left (executor, partner_id, target, change->catalog, &count);
+    if (ids == NULL)
+        return no_memory (err);
+    for (uint32_t i = 0; i < count; i++) {
+        if (change->points == CHANGE_RESET &&
+            reset (executor, savepoint, unit_card (&executor->unit, ids[i]), change, err) < 0)
+            return -1;
+        if (target == NULL)
+            continue; /* nowhere to go: the points stay where they are */
+        int64_t to_id = card_to_fill (executor, partner_id, target->id, err);
+        if (to_id == 0 || transfer (executor, savepoint, ids[i], to_id, change, err) < 0)
+            return -1;
+        *program_id = target->id;
+    }
+    return 0;
+}
+
+int
+membership_change (struct executor *executor, struct unit_savepoint *savepoint, struct unit_member *member,
+                   const struct member_change *change, int64_t *program_id, struct error *err)
+{
+    struct unit *unit = &executor->unit;
+    struct unit_event event = { .bucket = member->bucket,
+                                .topic = TOPIC_MEMBERSHIP_CHANGED,
+                                .order_ref = change->order_ref,
+                                .partner_id = member->partner_id };
+    if (unit_save_member (unit, savepoint, member->partner_id) < 0)
+        return no_memory (err);
+    bool same = change->before == change->after;
+    struct membership *membership = &member->membership;
+    *membership = (struct membership){ .has_level = true,
+                                       .membership_product_id = change->after->membership_product_id,
+                                       .has_before = !same || membership->has_before,
+                                       .before = same ? membership->before : change->before->membership_product_id,
+                                       .from = change->from,
+                                       .to = change->to,
+                                       .below_since = INSTANT_NONE };
+    member->membership_changed = true;
+    if (membership_move_points (executor, savepoint, member, change, program_id, err) < 0)
+        return -1;
+    return unit_add_event (unit, &event) < 0 ? no_memory (err) : 0;
+}
