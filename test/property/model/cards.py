@@ -123,11 +123,12 @@ class Card:
         self.lots.append(lot)
         return lot
 
-    def earn(self, amount, order_id, instant, kind="earn"):
+    def earn(self, amount, order_id, instant, kind="earn", expiry=None):
         """A lot of its own; then debt is paid from it."""
         if amount:
             pending = self.program.get("pending_days", 0) * DAY
-            lot = self.new_lot(amount, order_id, instant, expires(self.program, instant), instant + pending)
+            expiry = expiry or expires(self.program, instant)
+            lot = self.new_lot(amount, order_id, instant, expiry, instant + pending)
             self.record(kind, amount, order_id)
             self.pay_debt([lot], order_id, instant)
 

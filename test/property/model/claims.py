@@ -25,10 +25,13 @@ class Claims:
                 self.turned_away[index] = reason
 
     def card_named(self, named):
-        """A card by code."""
-        code = named.get("code") if isinstance(named, dict) else named
+        """A card by id or code."""
+        if not isinstance(named, dict):
+            named = {"card_id" if isinstance(named, int) else "code": named}
         for card in self.standing.cards:
-            if card.code is not None and same_code(card.code, str(code)):
+            if "code" in named and card.code is not None and same_code(card.code, named["code"]):
+                return card
+            if "card_id" in named and card.card is not None and card.card.id == named["card_id"]:
                 return card
         return None
 
@@ -80,8 +83,16 @@ class Claims:
         if len(rewards) != 1 or len(next(iter(rewards.values())).get("reward_product_ids", [])) > 1:
             self.waits.add(index)
             return None
-        self.claimed.append(self.entry(program, *next(iter(rewards.items())), pocket, claim=index))
+        entry = self.entry(program, *next(iter(rewards.items())), pocket, claim=index)
+        if self.usable(entry, []) < entry.required and not self.is_card_code(index):
+            self.waits.add(index)  # not all it needs is there
+            return None
+        self.claimed.append(entry)
         return None
+
+    def is_card_code(self, index):
+        """A card that is empty is refused; a rule's code counts, whatever the points can pay for."""
+        return self.catalog.program_of_code(self.order["claims"][index]["code"]) is None
 
     @staticmethod
     def entry(*arguments, **more):

@@ -1,44 +1,10 @@
-"""An answer of the engine beside what the model says: a list of the figures that differ."""
+"""An answer of the engine beside the model's: a list of the figures that differ."""
 
-from .figures import minor
+from .catalog import makes_cards
+from .figures import exact, minor
 
-
-def answer_of(model):
-    """What the model says, by name."""
-    taxes = model.state.taxes()
-    answer = {
-        "amount_total": model.state.costs,
-        "amount_tax": sum(taxes.values()),
-        "taxes": {id: amount for id, amount in taxes.items() if amount},
-        "points": points_of(model),
-        "claims": [answer if answer == "ok" or isinstance(answer, tuple) else "refused" for answer in model.answers],
-        "discounts": [],
-    }
-    answer["amount_untaxed"] = answer["amount_total"] - answer["amount_tax"]
-    for i, line in enumerate(model.lines):
-        taken = model.line_discount(i)
-        answer[f"line {line.id}"] = {"total": line.total - taken, "discount": taken}
-    for discount in model.state.given:
-        answer["discounts"].append(
-            {
-                "program": discount.entry.program_id,
-                "reward": discount.entry.reward_id,
-                "amount": discount.amount,
-                "cost": discount.cost,
-                "lines": {model.lines[i].id: amount for i, amount in discount.parts.items()},
-                "taxes": None if model.is_global else {id: amount for id, amount in discount.taxes.items() if amount},
-            }
-        )
-    return answer
-
-
-def points_of(model):
-    """(earned, redeemed, balance after it) by program."""
-    result = {}
-    for key, (earned, redeemed) in model.card_points().items():
-        card = next(card for card in model.pockets() if card.key() == key)
-        result[card.program_id] = (earned, redeemed, card.usable + earned - min(earned, card.debt) - redeemed)
-    return result
+AMOUNTS = ("amount_total", "amount_tax", "amount_untaxed")
+HEADS = ("points_earned", "points_redeemed", "final_balance")
 
 
 def claim_of(claim):
@@ -48,55 +14,76 @@ def claim_of(claim):
     return "ok" if claim["ok"] else "refused"
 
 
-def moved_in(reply):
-    """(earned, redeemed, balance, debt) of the cards on which something moved, by program."""
-    cards = {
-        card["program_id"]: tuple(minor(card[name]) for name in ("earned", "redeemed", "balance", "debt"))
+def moved_in(reply, catalog):
+    """(program, earned, redeemed, balance, debt) of the cards on which something moved. Coupons and gift cards that the
+    order made stand in `cards`."""
+    made = [(card["program_id"], card["card_id"]) for card in reply["cards"] if makes_cards(catalog.programs[card["program_id"]])]
+    rows = [
+        (card["program_id"], *(minor(card[name]) for name in ("earned", "redeemed", "balance", "debt")))
         for card in reply["points"]
-    }
-    return {program: figures for program, figures in cards.items() if figures[:2] != (0, 0)}
+        if (card["program_id"], card["card_id"]) not in made
+    ]
+    return sorted(row for row in rows if row[1:3] != (0, 0))
 
 
-def answer_from(reply, is_global):
-    """The same of a reply."""
-    answer = {name: minor(reply[name]) for name in ("amount_total", "amount_tax", "amount_untaxed")}
-    answer["taxes"] = {tax["tax_id"]: minor(tax["amount"]) for tax in reply["taxes"] if minor(tax["amount"])}
-    answer["points"] = {program: moved[:3] for program, moved in moved_in(reply).items()}
-    answer["claims"] = [claim_of(claim) for claim in reply["claims"]]
+def taxes_of(rows):
+    return {tax["tax_id"]: minor(tax["amount"]) for tax in rows if minor(tax["amount"])}
+
+
+def figures_of(reply, model):
+    """The figures of an answer that are compared, by name."""
+    given = {name: minor(reply[name]) for name in AMOUNTS}
+    given["taxes"] = taxes_of(reply["taxes"])
+    given["points"] = moved_in(reply, model.catalog)
+    given["claims"] = [claim_of(claim) for claim in reply["claims"]]
+    given["lines"] = {}  # one that comes back of several, or only in part of a known order, is answered in parts
     for line in reply["lines"]:
-        answer[f"line {line['line_id']}"] = {"total": minor(line["amount_total"]), "discount": minor(line["discount"])}
-    answer["discounts"] = [
+        if not is_added(line):
+            before = given["lines"].get(line["line_id"], (line["product_id"], 0, 0, 0))
+            figures = exact(line["qty"]), minor(line["amount_total"]), minor(line["discount"])
+            given["lines"][line["line_id"]] = (line["product_id"], *(a + b for a, b in zip(before[1:], figures)))
+    given["added"] = sorted((line["product_id"], exact(line["qty"])) for line in reply["lines"] if is_added(line))
+    given["cards"] = sorted((card["program_id"], minor(card["points"])) for card in reply["cards"])
+    given["uncovered"] = [(line["line_id"], exact(line["qty"])) for line in reply.get("uncovered") or []]
+    given["discounts"] = [
         {
+            "layer": discount["layer"],
             "program": discount["program_id"],
             "reward": discount["reward_id"],
             "amount": minor(discount["amount"]),
             "cost": minor(discount["points_cost"]),
-            "lines": {part["line_id"]: minor(part["amount"]) for part in discount["lines"]},
-            "taxes": None
-            if is_global
-            else {tax["tax_id"]: minor(tax["amount"]) for tax in discount["taxes"] if minor(tax["amount"])},
+            "lines": {part["line_id"]: minor(part["amount"]) for part in discount["lines"] if minor(part["amount"])},
+            "free": {part["line_id"]: exact(part["qty"]) for part in discount["lines"] if exact(part["qty"])},
+            "taxes": None if model.is_global else taxes_of(discount["taxes"]),
         }
         for discount in reply["discounts"]
     ]
-    return answer
+    return given
+
+
+def is_added(line):
+    """A line that the engine added: free units of a sale."""
+    return line["line_id"].startswith("added")
 
 
 def inconsistencies(reply):
     """Where figures of a reply do not add up, or are worth less than their tax."""
     wrong = []
-    for name in ("amount_untaxed", "amount_tax", "amount_total"):
-        if sum(minor(line[name]) for line in reply["lines"]) != minor(reply[name]):
+    paid = sum(minor(discount["amount"]) for discount in reply["discounts"] if discount["layer"] == "payment")
+    for name in AMOUNTS:
+        less = 0 if name == "amount_tax" else paid
+        if sum(minor(line[name]) for line in reply["lines"]) - less != minor(reply[name]):
             wrong.append(f"the lines' {name} do not add up to {reply[name]}")
     if sum(minor(tax["amount"]) for tax in reply["taxes"]) != minor(reply["amount_tax"]):
         wrong.append(f"the taxes do not add up to {reply['amount_tax']}")
     for discount in reply["discounts"]:
-        if sum(minor(part["amount"]) for part in discount["lines"]) != minor(discount["amount"]):
+        if discount["lines"] and sum(minor(part["amount"]) for part in discount["lines"]) != minor(discount["amount"]):
             wrong.append(f"parts do not add up to {discount['amount']}")
     for line in reply["lines"]:
-        figures = [minor(line[name]) for name in ("amount_untaxed", "amount_tax", "amount_total")]
-        if figures[0] + figures[1] != figures[2]:
+        figures = [minor(line[name]) for name in AMOUNTS]
+        if figures[1] + figures[2] != figures[0]:
             wrong.append(f"line {line['line_id']}: untaxed and tax do not make the total")
-        if minor(line["discount"]) and min(figures) < 0:
+        if minor(line["discount"]) and min(figures) < 0 < exact(line["qty"]):
             wrong.append(f"line {line['line_id']}: a discount made a figure negative")
     return wrong
 
@@ -116,16 +103,18 @@ def without_taxes(discounts):
     return [{name: value for name, value in discount.items() if name != "taxes"} for discount in discounts]
 
 
-def differences(model, reply):
-    """Each figure that differs: (name, the engine's, the model's)."""
-    engine, mine = answer_from(reply, model.is_global), answer_of(model)
+def differences(model, mine, reply):
+    """Each figure that differs: (name, the engine's, the model's). `model`: the Evaluation, `mine`: its answer."""
+    theirs, mine = figures_of(reply, model), figures_of(mine, model)
     different = []
-    for name in sorted(set(engine) | set(mine)):
-        if engine.get(name) == mine.get(name):
+    for name in theirs:
+        if theirs[name] == mine[name]:
             continue
-        if not model.state.taxes_are_certain() and name in ("amount_tax", "amount_untaxed", "taxes", "discounts"):
-            same_but_taxes = name != "discounts" or without_taxes(engine[name]) == without_taxes(mine[name])
-            if same_but_taxes and is_near(engine[name], mine[name], len(mine["discounts"])):
+        returned = sum(line.is_covered for line in model.lines)  # of each, a share of the tax that it had
+        if name in ("amount_tax", "amount_untaxed", "taxes", "discounts"):
+            cents = returned + (0 if model.state.taxes_are_certain() else len(mine["discounts"]))
+            same_but_taxes = name != "discounts" or without_taxes(theirs[name]) == without_taxes(mine[name])
+            if same_but_taxes and is_near(theirs[name], mine[name], cents):
                 continue
-        different.append((name, engine.get(name), mine.get(name)))
+        different.append((name, theirs[name], mine[name]))
     return different + [(text, None, None) for text in inconsistencies(reply)]

@@ -19,6 +19,9 @@ class Line:
         self.exact_taxes = taxes_of_line(self.price, self.qty, self.taxes)
         self.rounded_taxes = rounded_taxes_of_line(self.price, self.qty, self.taxes)
         self.sells = None  # the gift card or wallet program that it sells or tops up (rule 13)
+        self.tops_up = fields.get("card")  # the card that gets its price
+        self.is_return = self.qty < 0
+        self.is_covered = False
 
     def settle(self):
         """Totals, once the taxes are rounded."""
@@ -35,6 +38,22 @@ class Line:
         return line.total
 
 
+class CoveredLine:
+    """Units that come back of an order that is known: what they cost then, after discounts."""
+
+    def __init__(self, fields, index, sold, units, cents, taxes):
+        self.id, self.product_id, self.fields = str(fields.get("line_id", index)), sold.product_id, fields
+        self.qty, self.price_unit, self.by_hand = -units, sold.price_unit, 0
+        self.taxes = sold.taxes
+        self.total, self.fixed = -cents, 0
+        self.rounded_taxes = [-taxes[tax.id] for tax in sold.taxes]
+        self.exact_taxes = self.rounded_taxes
+        self.untaxed = self.total - sum(self.rounded_taxes)
+        pairs = zip(self.taxes, self.rounded_taxes)
+        self.discountable = self.total - sum(amount for tax, amount in pairs if tax.amount_type == "fixed")
+        self.sells, self.tops_up, self.is_return, self.is_covered = None, None, True, True
+
+
 def round_globally(lines):
     """`global`: each tax once for the order; the cents of it are spread over the lines by the largest remainder."""
     for tax_id in {tax.id for line in lines for tax in line.taxes}:
@@ -49,10 +68,26 @@ def round_globally(lines):
             line.rounded_taxes[i] = amount
 
 
-def lines_of(order):
-    lines = [Line(fields, i) for i, fields in enumerate(order["lines"])]
+def lines_of(order, covered=None):
+    """The lines of an order. `covered`: {index of a return line: [(line, units, cents, taxes)] of its originals}; what
+    these do not cover is a line like any other."""
+    lines = []
+    for index, fields in enumerate(order["lines"]):
+        parts = (covered or {}).get(index, [])
+        left = exact(fields["qty"]) + sum(units for _, units, _, _ in parts)
+        lines += [CoveredLine(fields, index, *part) for part in parts]
+        if left:
+            lines.append(Line(dict(fields, qty=str_of(left)), index))
+    own = [line for line in lines if not line.is_covered]
     if order.get("tax_rounding") == "global":
-        round_globally(lines)
-    for line in lines:
+        round_globally(own)
+    for line in own:
         line.settle()
     return lines
+
+
+def str_of(units):
+    """A quantity as it travels."""
+    text = f"{float(units):.6f}".rstrip("0").rstrip(".")
+    assert exact(text) == units
+    return text

@@ -81,7 +81,7 @@ class Entry:
 class Evaluation(Points, Claims):
     """An order worked through; `standing` is what it finds."""
 
-    def __init__(self, catalog, order, instant, standing=None):
+    def __init__(self, catalog, order, instant, standing=None, covered=None):
         self.catalog, self.order, self.instant = catalog, order, instant
         self.standing = standing or Standing()
         self.channel = order.get("channel", "pos")
@@ -89,7 +89,7 @@ class Evaluation(Points, Claims):
         self.partner = order.get("partner_id")
         self.has_member = self.partner is not None
         self.level = self.standing.level if self.standing.level is not None else catalog.base_level()
-        self.lines = lines_of(order)
+        self.lines = lines_of(order, covered)
         for line in self.lines:
             line.sells = self.sold_by(line)
         self.refused = {}  # claim index, or (program, reward) of what applies by itself: why, for good
@@ -115,7 +115,7 @@ class Evaluation(Points, Claims):
         if reason is None and level is not None and (not self.has_member or level != self.level):
             reason = "wrong_membership"
         if reason is None and any(
-            program.get(limit) and self.standing.uses.get((program["program_id"], limit), 0) >= program[limit]
+            program.get(limit) and self.standing.used(program["program_id"], limit) >= program[limit]
             for limit in LIMITS
         ):
             reason = "limit_reached"
@@ -178,8 +178,10 @@ class Evaluation(Points, Claims):
             return False
         return one.pocket is None or one.pocket.key() == other.pocket.key()
 
-    def why_no_points(self, entry):
-        fails = [self.why_rule_fails(entry.program, rule, [], self.all_codes) for rule in entry.program.get("rules", [])]
+    def why_no_points(self, entry, given):
+        """The first condition that fails, of a program whose rules are asked; else it is points that are missing."""
+        rules = entry.program.get("rules", [])
+        fails = [self.why_rule_fails(entry.program, rule, given, self.codes_until(entry.claim)) for rule in rules]
         asks_rules = entry.pocket is None or entry.program["program_type"] == "coupons"
         return fails[0] if fails and all(fails) and asks_rules else "not_enough_points"
 
@@ -304,6 +306,11 @@ class Evaluation(Points, Claims):
                 earned = self.earned(program, self.state.given, self.all_codes)
                 if earned:
                     moved[card.key()] = (earned, 0)
+        for line in self.lines:
+            card = self.card_named(line.tops_up) if line.tops_up is not None else None
+            if card is not None:
+                earned, redeemed = moved.get(card.key(), (0, 0))
+                moved[card.key()] = (earned + line.total, redeemed)
         for gift in self.state.given:
             pocket = gift.entry.pocket
             if pocket is not None:
@@ -315,14 +322,15 @@ class Evaluation(Points, Claims):
         """The cards on which something may move."""
         cards = [self.earning_card(program) for program in self.catalog.programs.values()]
         cards += [gift.entry.pocket for gift in self.state.given]
+        cards += [self.card_named(line.tops_up) for line in self.lines if line.tops_up is not None]
         return [card for card in cards if card is not None]
 
     def cards_to_make(self):
-        """(program, points) of each card that the order makes."""
+        """(program, points, code, line that sold it) of each card that the order makes."""
         return [
-            (id, points)
+            (id, *card)
             for id, program in sorted(self.catalog.programs.items())
-            for points in self.cards_made(program, self.state.given, self.all_codes)
+            for card in self.cards_made(program, self.state.given, self.all_codes)
         ]
 
     def line_discount(self, i):

@@ -15,11 +15,12 @@ class Points:
     """The part of an Evaluation that asks rules. `given` are always the rewards given so far, `codes` those entered."""
 
     def matching(self, program, rule):
-        """The lines that a rule is about. Sold cards earn nothing but in the program that sells them."""
+        """The lines that a rule is about. Sold cards earn nothing but in the program that sells them; what comes back of a
+        known order takes its points back by itself (rule 33)."""
         return [
             i
             for i, line in enumerate(self.lines)
-            if line.sells in (None, program["program_id"]) and self.catalog.rule_fits(program, rule, line.product_id)
+            if not line.is_covered and line.tops_up is None and line.sells in (None, program["program_id"]) and self.catalog.rule_fits(program, rule, line.product_id)
         ]
 
     def why_rule_fails(self, program, rule, given, codes):
@@ -51,9 +52,19 @@ class Points:
 
     def is_birthday(self, program, window):
         """Rule 30: from so many days before to so many days after, once a calendar year."""
+        year = self.birthday_year(window)
+        return year is not None and (program["program_id"], year) not in self.standing.birthdays_used
+
+    def birthdays_of(self, program):
+        """The years of the birthdays that a program's rules are about here."""
+        windows = [rule["birthday"] for rule in program.get("rules", []) if rule.get("birthday") is not None]
+        return {self.birthday_year(window) for window in windows} - {None}
+
+    def birthday_year(self, window):
+        """The year of the birthday that is near, or None."""
         birthday, today = self.standing.birthday, self.instant.date()
         if birthday is None:
-            return False
+            return None
         for year in (today.year - 1, today.year, today.year + 1):
             try:
                 day = birthday.replace(year=year)
@@ -62,8 +73,8 @@ class Points:
             first = day - datetime.timedelta(days=window.get("days_before", 0))
             last = day + datetime.timedelta(days=window.get("days_after", 0))
             if first <= today <= last:
-                return (program["program_id"], year) not in self.standing.birthdays_used
-        return False
+                return year
+        return None
 
     def holding(self, program, given, codes):
         """The rules that hold; of a program with a code all of them have to at a till, one in a sale (rule 2)."""
@@ -146,7 +157,7 @@ class Points:
         )
 
     def cards_made(self, program, given, codes):
-        """Rule 6: the points of each new card of a `future` program."""
+        """Rule 6: of each new card of a `future` program (points, printed code, the line that sold it)."""
         if not makes_cards(program) or program["program_id"] in self.absent:
             return []
         whole, split = 0, []
@@ -156,7 +167,7 @@ class Points:
                 split += self.split(program, rule, given, mode)
             else:
                 whole += self.points_of_rule(program, rule, given)
-        return ([whole] if whole else []) + [points for points in split if points]
+        return ([(whole, None, None)] if whole else []) + [card for card in split if card[0]]
 
     def split(self, program, rule, given, mode):
         amount, cards = exact(rule.get("reward_point_amount", 1)), []
@@ -165,5 +176,6 @@ class Points:
             units = int(self.paid_units([i], given))
             if units > 0:
                 points = amount * 100 if mode == "unit" else amount * line.total / line.qty
-                cards += [self.round_points(points)] * units
+                sold_by = line.id if line.sells == program["program_id"] else None
+                cards += [(self.round_points(points), line.fields.get("gift_code"), sold_by)] * units
         return cards

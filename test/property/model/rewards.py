@@ -26,7 +26,7 @@ def give(order, entry, state):
     usable = order.usable(entry, state.given) - order.spent(entry, state.given)
     required = entry.required
     if usable < required or usable <= 0:
-        return order.why_no_points(entry)
+        return order.why_no_points(entry, state.given)
     gift = Given(entry, entry.layer)
     kind = entry.reward.get("reward_type", "discount")
     groups = KINDS[entry.layer if entry.layer == "payment" else kind](order, entry, state, gift, usable)
@@ -46,6 +46,7 @@ def lines_of_reward(order, entry, state):
         i
         for i, line in enumerate(order.lines)
         if line.sells is None and order.catalog.fits(REWARD_FIELDS, entry.reward, line.product_id) and state.left[i]
+        if not line.is_covered or entry.is_order_wide()
     ]
 
 
@@ -125,7 +126,10 @@ def multiple_discount(order, entry, state, gift, usable):
         amount = half_away(percent_base(order, entry, state, base) * exact(step["discount"]) / 100)
         amount = capped(entry, amount, base, state, gift.amount)
         if amount > 0:
-            state.take(amount, indexes, gift)
+            step = Given(entry, entry.layer)
+            state.take(amount, indexes, step)
+            gift.steps.append(step)
+            gift.add(step)
 
 
 # ---- special prices and sets (rules 15, 16)

@@ -14,10 +14,10 @@ class Pocket:
     code: str = None
     debt: int = 0
     is_blocked: bool = False
-    uses: int = 0  # referral codes: how often it was used
+    card: object = None  # the Card, where it is of a World
 
     def key(self):
-        return (self.program_id, self.partner_id, self.code)
+        return (self.program_id, self.partner_id, self.code, None if self.card is None else self.card.id)
 
 
 @dataclass
@@ -31,6 +31,9 @@ class Standing:
     birthdays_used: set = field(default_factory=set)  # (program, year)
     uses: dict = field(default_factory=dict)
     given: dict = field(default_factory=dict)
+
+    def used(self, program_id, limit):
+        return self.uses.get((program_id, limit), 0)
 
     def member_card(self, program_id, partner_id):
         """The member's card of a loyalty or wallet program."""

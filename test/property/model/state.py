@@ -19,7 +19,15 @@ class Given:
     free: dict = field(default_factory=dict)  # line index: units given free
     added: int = 0  # units of a product that are added to the order (sale)
     points: int = 0  # points it adds (rule 18)
-    is_capped: bool = False  # its amount does not follow from its points
+    steps: list = field(default_factory=list)  # multiple_discount: each step as one of these
+
+
+    def add(self, step):
+        """Counts a step in."""
+        self.amount += step.amount
+        for mine, its in ((self.parts, step.parts), (self.taxes, step.taxes)):
+            for key, amount in its.items():
+                mine[key] = mine.get(key, 0) + amount
 
 
 class State:
