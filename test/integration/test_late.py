@@ -36,7 +36,7 @@ def differences(reply):
 
 
 def alerts(shop):
-    return shop.query("SELECT count(*) FROM outbox WHERE topic = 7")[0][0]
+    return shop.query("SELECT count(*) FROM outbox WHERE topic = 10")[0][0]
 
 
 def test_rule_35_a_late_order_is_priced_by_the_catalog_of_its_date(shop):

@@ -113,7 +113,8 @@ static int32_t
 model_open (struct model *model, int64_t gained, int64_t usable_from, int64_t expires, int64_t points)
 {
     struct lot *lot = &model->lots[model->lot_count++];
-    *lot = (struct lot){ model->lot_count, LOT_ACTIVE, gained, usable_from, expires, points, points, 0, 0, false, false };
+    *lot =
+        (struct lot){ model->lot_count, LOT_ACTIVE, gained, usable_from, expires, points, points, 0, 0, false, false };
     return lot->lot_no;
 }
 

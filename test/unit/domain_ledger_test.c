@@ -499,7 +499,8 @@ Test (ledger, rule_22_a_hold_names_its_lots)
     spend (5, 6); /* the rest of lot 1, as lot 2 is held */
     cr_assert_eq (lot (1)->remaining, 5);
     gain (10, 7, 900); /* would be spent first, but the hold names other lots */
-    cr_assert_eq (ledger_hold_capture (&card, ledger_hold_find (&card, STR ("A")), JOURNAL_REDEEM, 12, 8, arena, &row, &err), 0);
+    cr_assert_eq (
+        ledger_hold_capture (&card, ledger_hold_find (&card, STR ("A")), JOURNAL_REDEEM, 12, 8, arena, &row, &err), 0);
     sound ();
     expect_row (row, JOURNAL_REDEEM, -12, 13, 0);
     expect_use (row, 0, 2, 10);
@@ -557,7 +558,9 @@ Test (ledger, rule_22_an_expired_hold_releases_itself)
 Test (ledger, rule_22_a_stored_hold_is_read_back)
 {
     gain (10, 1, 2000);
-    struct card stored = { .card_id = 7, .points = 10, .held = 7, .lot_count = 1, .journal_count = 1, .pending_until = 1 };
+    struct card stored = {
+        .card_id = 7, .points = 10, .held = 7, .lot_count = 1, .journal_count = 1, .pending_until = 1
+    };
     cr_assert_eq (ledger_add_stored_hold (&stored, STR ("A"), 500, lot (1), 3, arena), 0);
     cr_assert_eq (ledger_add_stored_hold (&stored, STR ("B"), 500, lot (1), 4, arena), 0);
     cr_assert_null (ledger_check (&stored), "%s", ledger_check (&stored));
