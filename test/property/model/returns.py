@@ -84,15 +84,17 @@ class Sale:
         """Which units of which lines these return lines (of this order) take back: for each return line its parts
         [(line, units, cents, taxes)], and the units that are left over. First by line, or by product and unit price;
         what is left after that by product."""
-        parts, left = [[] for _ in returns], [-exact(returned["qty"]) for returned in returns]
+        units_of, left = [{} for _ in returns], [-exact(returned["qty"]) for returned in returns]
+        still = [line.qty - units for line, units in zip(self.lines, self.returned)]
         for by_price in (True, False):
             for n, returned in enumerate(returns):
                 for i, line in enumerate(self.lines):
-                    units = min(left[n], line.qty - self.returned[i])
+                    units = min(left[n], still[i])
                     if units > 0 and self.matches(returned, line, by_price):
                         left[n] -= units
-                        parts[n].append(self.take_units(i, units))
-        return parts, left
+                        still[i] -= units
+                        units_of[n][i] = units_of[n].get(i, 0) + units
+        return [[self.take_units(i, units) for i, units in sorted(taken.items())] for taken in units_of], left
 
     def take_units(self, i, units):
         """(line, units, cents, taxes) of units that come back."""
