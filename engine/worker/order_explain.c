@@ -258,9 +258,9 @@ int
 order_explain_execute (struct executor *executor, struct request *request)
 {
     struct unit *unit = &executor->unit;
-    struct order_record record;
+    struct order_record record = { 0 };
     struct evaluation now;
-    const struct catalog *catalog;
+    const struct catalog *catalog = NULL;
     struct buf *out = &request->reply;
     unsigned digits = executor->engine->currency_digits;
 

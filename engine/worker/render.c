@@ -450,9 +450,10 @@ is_members_own (const struct order_record *record, const struct card_effect *eff
 static const struct card_effect *
 effect_of_program (const struct order_record *record, int64_t program_id)
 {
-    for (uint32_t i = 0; i < record->effect_count; i++)
-        if (record->effects[i].program_id == program_id && is_members_own (record, &record->effects[i]))
-            return &record->effects[i];
+    const struct card_effect *effects = record->effects;
+    for (uint32_t i = 0; effects != NULL && i < record->effect_count; i++)
+        if (effects[i].program_id == program_id && is_members_own (record, &effects[i]))
+            return &effects[i];
     return NULL;
 }
 
