@@ -199,7 +199,6 @@ def test_programs_that_contradict_themselves(shop, path, fields):
 CONTRADICTIONS = [
     ("is_primary_loyalty", {"is_primary_loyalty": True}),
     ("max_referral_usage", {"max_referral_usage": 1}),
-    ("max_referral_usage", {"program_type": "referral"}),
     ("rules[0].code", {"rules": [{"mode": "with_code"}]}),
     ("rules[1].code", {"rules": [{"code": "SUMMER"}, {"code": " summer"}]}),
     ("rules[0].code", {"program_type": "coupons", "rules": [{"code": "SUMMER"}]}),
