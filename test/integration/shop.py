@@ -71,6 +71,27 @@ def promotion(program_id, percent, **fields):
     )
 
 
+class Programs:
+    """Programs of one test: put under ids of their own, and archived when it is over, so that no other test meets them."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.program_list = []
+
+    def put(self, **fields):
+        """Puts a program (by default a promotion without conditions); its id."""
+        program = dict({"program_id": 1_000 + next(_numbers), "program_type": "promotion", "rules": [{}]}, **fields)
+        program.setdefault("name", f"program {program['program_id']}")
+        self.engine.call("program.put", program)
+        self.program_list = [one for one in self.program_list if one["program_id"] != program["program_id"]] + [program]
+        return program["program_id"]
+
+    def archive(self):
+        for program in self.program_list:
+            self.engine.call("program.put", dict(program, state="archived"))
+        self.program_list = []
+
+
 @contextlib.contextmanager
 def refused(code, **details):
     """Expects a LoyaltyError of this code with these details; `.value` is the error."""
