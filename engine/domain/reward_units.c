@@ -239,6 +239,23 @@ special_set (struct work *work, const struct entry *entry, struct offer *offer)
 
 /* ---------------------------------------------------------------- free products */
 
+/* Free products come before other rewards, but take no more than one group's points from what claims given before this one
+ * need at least. Answers the points that may be spent; *most_groups: how often. */
+static int64_t
+points_to_spend (const struct work *work, const struct entry *entry, int64_t usable, int64_t *most_groups)
+{
+    int64_t spare = usable;
+    for (uint32_t e = 0; e < work->entry_count; e++) {
+        const struct entry *other = &work->entries[e];
+        if (other->purse == entry->purse && other->layer > entry->layer && other->claim >= 0 &&
+            other->claim < entry->claim && other->out != OUT_FOR_GOOD)
+            spare -= smaller (spare, other->reward->required_points);
+    }
+    bool enough = spare >= entry->reward->required_points;
+    *most_groups = enough ? INT64_MAX : 1;
+    return enough ? spare : usable;
+}
+
 static bool
 is_offered (const struct entry *entry, const struct order_line *line)
 {
@@ -284,12 +301,15 @@ free_in_cart (struct work *work, const struct entry *entry, int64_t usable, stru
     const uint32_t *lines = units_cheapest (work);
     /* The points of a coupon come from its card. */
     bool earns = work->purses[entry->purse].earns && entry->program->type != PROGRAM_COUPONS;
-    struct giving giving = { .budget = (int128)usable * MICRO_POINT,
+    int64_t most_groups, points = points_to_spend (work, entry, usable, &most_groups);
+    struct giving giving = { .budget = (int128)points * MICRO_POINT,
                              .group_cost = entry->reward->required_points * MICRO_POINT,
                              .group_units = entry->reward->reward_product_qty_micro / MICRO };
     int64_t given = 0, limit = entry->units_limit_micro > 0 ? entry->units_limit_micro / MICRO : INT64_MAX;
     if (lines == NULL)
         return -1;
+    if (most_groups == 1)
+        limit = smaller (giving.group_units, limit);
     clear_units (work);
     for (uint32_t i = 0; i < work->line_count && given < limit; i++) {
         uint32_t line = lines[i];
@@ -331,7 +351,8 @@ free_added (struct work *work, const struct entry *entry, int64_t usable, struct
     const struct reward *reward = entry->reward;
     int64_t product_id = entry->has_product ? entry->product_id : reward->reward_products.ids[0];
     int64_t of_group = reward->reward_product_qty_micro / MICRO;
-    int64_t groups = smaller (usable / reward->required_points, FREE_UNITS_MAX / of_group);
+    int64_t most_groups, points = points_to_spend (work, entry, usable, &most_groups);
+    int64_t groups = smaller (points / reward->required_points, smaller (FREE_UNITS_MAX / of_group, most_groups));
     int64_t units = groups * of_group;
     if (entry->units_limit_micro > 0)
         units = smaller (units, entry->units_limit_micro / MICRO);

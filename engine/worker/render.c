@@ -102,11 +102,28 @@ taxes (const struct renderer *to, uint32_t count, const struct tax_amount *amoun
     }
 }
 
+/* Free units of a sale come on a line of their own, at full discount: the engine knows no list prices (rule 14). */
+static void
+added_line (const struct renderer *to, const struct discount *discount)
+{
+    static const char *const figures[] = { "amount_untaxed", "amount_tax", "amount_total", "discount" };
+    wire_write_map (to->out, 7);
+    render_nil (to->out, "line_id");
+    render_int (to->out, "product_id", discount->free_product_id);
+    quantity (to, "qty", discount->free_qty_micro);
+    for (unsigned f = 0; f < sizeof figures / sizeof *figures; f++)
+        money (to, figures[f], 0);
+}
+
 static void
 lines (const struct renderer *to)
 {
     const struct order *order = &to->record->order;
-    list (to, "lines", order->line_count);
+    const struct evaluation *evaluation = &to->record->evaluation;
+    uint32_t added = 0;
+    for (uint32_t i = 0; i < evaluation->discount_count; i++)
+        added += evaluation->discounts[i].free_qty_micro != 0;
+    list (to, "lines", order->line_count + added);
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order->lines[i];
         const struct line_result *result = &to->record->evaluation.lines[i];
@@ -119,6 +136,9 @@ lines (const struct renderer *to)
         money (to, "amount_total", result->net_minor);
         money (to, "discount", result->discount_minor);
     }
+    for (uint32_t i = 0; i < evaluation->discount_count; i++)
+        if (evaluation->discounts[i].free_qty_micro != 0)
+            added_line (to, &evaluation->discounts[i]);
 }
 
 static void
@@ -128,7 +148,6 @@ discount_parts (const struct renderer *to, const struct discount *discount)
     bool added = discount->free_qty_micro != 0;
     list (to, "lines", discount->part_count + added);
     if (added) {
-        /* Units that come on a line of their own, at full discount. */
         wire_write_map (to->out, 4);
         render_nil (to->out, "line_id");
         render_int (to->out, "product_id", discount->free_product_id);

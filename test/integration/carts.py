@@ -17,6 +17,7 @@ PRODUCT_LISTS = ("product_ids", "exclude_product_ids", "discount_product_ids", "
 CATEGORY_FIELDS = ("category_id", "exclude_category_id", "discount_category_id")
 SHARED = ("taxes", "products", "categories", "partners", "levels", "stores")  # of the file and of the case together
 OF_THE_CASE = ("name", "shows", "refund", "expect", "new_cards", "balances")  # what an order says besides the protocol's fields
+CODES_OF_THEIR_OWN = ("code_used", "limit_reached")  # reasons of claims that are codes of errors too
 AMOUNTS = ("amount_untaxed", "amount_tax", "amount_total", "points_earned", "points_redeemed", "final_balance")
 
 
@@ -273,10 +274,7 @@ class Stage:
             for card in answer["cards"]
         ]
         seen["lines"] = [line_of(self, line) for line in answer["lines"] if line["line_id"] in given]
-        seen["added"] = [  # at full discount: their effects tell them
-            {"product": self.name("product", line["product_id"]), "qty": line["qty"], "amount_total": line["amount"]}
-            for effect in answer["discounts"] for line in effect["lines"] if line["line_id"] is None
-        ]  # fmt: skip
+        seen["added"] = [line_of(self, line) for line in answer["lines"] if line["line_id"] is None]  # at full discount
         seen["warnings"] = sorted({warning["kind"] for warning in answer["warnings"]})
         for name in ("restored", "shortfall", "uncovered", "give_back", "membership"):
             seen[name] = answer.get(name)
@@ -313,9 +311,9 @@ class Stage:
                 text.append(f"{where}: claims {refused} should have failed it, but it was processed")
             except LoyaltyError as failed:
                 unsupported(failed)
-                code = {"code_used": "code_used", "limit_reached": "limit_reached"}.get(failed.code, "claim_refused")
-                wanted = {"code": code, "claim": str(refused[0]), "reason": expect["claims"][refused[0]].get("reason")}
-                wanted = {name: value for name, value in wanted.items() if value is not None}
+                reason = expect["claims"][refused[0]].get("reason", failed.details.get("reason"))
+                code = reason if reason in CODES_OF_THEIR_OWN else "claim_refused"
+                wanted = {"code": code, "claim": str(refused[0]), "reason": reason}
                 found = dict(failed.details, code=failed.code)
                 text += [f"{where}, error: {line}" for line in differences(wanted, found)]
             body["on_refused"] = "skip"

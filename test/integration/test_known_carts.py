@@ -7,12 +7,6 @@ import pytest
 import carts
 from harness import Engine
 
-# Where the engine and the case do not agree yet, and it is not settled who is right; the mark goes with the difference.
-OPEN = {
-    "codes:a_code_of_a_program_with_two_rewards_claims_none": "a product that is added on `sale` takes all points that there are",
-    "fixed:a_coupon_then_ten_percent_of_the_rest": "the tax of what is left after two discounts differs by a cent",
-}
-
 CASES = carts.load(pathlib.Path(__file__).parent / "known_carts")
 
 
@@ -23,12 +17,7 @@ def engine():
         engine.assert_ledger_holds()
 
 
-def parameter(case):
-    name = f"{case['file']}:{case['id']}"
-    return pytest.param(case, id=name, marks=[pytest.mark.xfail(reason=OPEN[name], strict=True)] if name in OPEN else [])
-
-
-@pytest.mark.parametrize("case", [parameter(case) for case in CASES])
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['file']}:{case['id']}") for case in CASES])
 def test_cart(engine, case):
     try:
         text = carts.play(engine, case)

@@ -80,7 +80,7 @@ def added_rows(model):
     """Free units that are added to a sale, at full discount."""
     return [
         {
-            "line_id": f"added {n}",
+            "line_id": None,
             "product_id": gift.entry.products()[0],
             "qty": plain(gift.added),
             "amount_untaxed": "0.00",
@@ -88,9 +88,15 @@ def added_rows(model):
             "amount_total": "0.00",
             "discount": "0.00",
         }
-        for n, gift in enumerate(model.state.given)
+        for gift in model.state.given
         if gift.added
     ]
+
+
+def added_parts(gift):
+    if not gift.added:
+        return []
+    return [{"line_id": None, "product_id": gift.entry.products()[0], "qty": plain(gift.added), "amount": "0.00"}]
 
 
 def parts_of(gift):
@@ -109,7 +115,8 @@ def discount_row(model, gift):
         "code": None if pocket is None else pocket.code,
         "points_cost": text_of(gift.cost),
         "amount": text_of(gift.amount),
-        "lines": [
+        "lines": added_parts(gift)
+        + [
             {
                 "line_id": model.lines[i].id,
                 "product_id": model.lines[i].product_id,

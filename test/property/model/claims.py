@@ -6,11 +6,12 @@ from .figures import exact, minor
 
 class Claims:
     """The part of an Evaluation that reads the claims: `claimed` (entries), `codes` (index, code), `shown` (cards),
-    `named` (programs that a claim names), `turned_away` {index: reason} and `waits` (accepted, nothing to give yet)."""
+    `named` (programs that a claim names), `turned_away` {index: reason}, `accepted` (nothing of its own to give) and `waits`
+    {index: (program, reason)}: accepted if its program gives something in the end."""
 
     def read_claims(self):
         self.claimed, self.codes, self.rule_codes = [], [], []
-        self.named, self.turned_away, self.waits = set(), {}, set()
+        self.named, self.turned_away, self.accepted, self.waits = set(), {}, set(), {}
         self.shown = [self.card_named(card) for card in self.order.get("cards", [])]
         self.shown = [card for card in self.shown if card is not None]
         for index, claim in enumerate(self.order.get("claims", [])):
@@ -57,6 +58,9 @@ class Claims:
             return "card_blocked"
         if card.program_id in self.absent:
             return self.absent[card.program_id]
+        least = min((minor(reward.get("required_points", 1)) for reward in rewards_of(program).values()), default=0)
+        if card.usable < least:
+            return "not_enough_points" if program["program_type"] == "gift_card" else "code_used"
         self.shown.append(card)
         return self.claim_by_code(index, program, card)
 
@@ -70,8 +74,11 @@ class Claims:
             return reason
         self.codes.append((index, code))
         self.rule_codes.append((index, program, rule))
-        if is_spent_by_card(program) or not self.fits(program, [], codes):
-            self.waits.add(index)  # it only earns, or waits for another code
+        if not self.fits(program, [], codes):
+            self.waits[index] = (program, "code_needed")
+            return None
+        if is_spent_by_card(program):
+            self.accepted.add(index)  # it only earns
             return None
         if has_member_card(program) and not self.has_member:
             return "no_member"
@@ -81,11 +88,11 @@ class Claims:
     def claim_by_code(self, index, program, pocket):
         rewards = rewards_of(program)
         if len(rewards) != 1 or len(next(iter(rewards.values())).get("reward_product_ids", [])) > 1:
-            self.waits.add(index)
+            self.accepted.add(index)
             return None
         entry = self.entry(program, *next(iter(rewards.items())), pocket, claim=index)
         if self.usable(entry, []) < entry.required and not self.is_card_code(index):
-            self.waits.add(index)  # not all it needs is there
+            self.waits[index] = (program, "not_enough_points")
             return None
         self.claimed.append(entry)
         return None
@@ -193,6 +200,14 @@ class Claims:
             return ("replaced_by", by) if is_beaten and by > self.entries[n].claim else reason
         return self.nothing.get(n, "nothing_to_discount")
 
+    def brought_something(self, program):
+        """Whether a program whose code waited gave or earned something in the end."""
+        if any(gift.entry.program is program for gift in self.state.given):
+            return True
+        earns = has_member_card(program) and self.earning_card(program) is not None
+        earned = self.earned(program, self.state.given, self.all_codes)
+        return bool(earned and earns or self.cards_made(program, self.state.given, self.all_codes))
+
     def answer_claims(self):
         answers = []
         given = [gift.entry.claim for gift in self.state.given]
@@ -202,8 +217,11 @@ class Claims:
                 answers.append(self.refused[index])
             elif index in self.turned_away:
                 answers.append(self.turned_away[index])
-            elif index in self.waits or index in given:
+            elif index in self.accepted or index in given:
                 answers.append("ok")
+            elif index in self.waits:
+                program, reason = self.waits[index]
+                answers.append("ok" if self.brought_something(program) else reason)
             else:
                 answers.append(self.answer_of_entry(places[index]))
         return answers

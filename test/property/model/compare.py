@@ -42,7 +42,7 @@ def figures_of(reply, model):
             before = given["lines"].get(line["line_id"], (line["product_id"], 0, 0, 0))
             figures = exact(line["qty"]), minor(line["amount_total"]), minor(line["discount"])
             given["lines"][line["line_id"]] = (line["product_id"], *(a + b for a, b in zip(before[1:], figures)))
-    given["added"] = sorted((line["product_id"], exact(line["qty"])) for line in reply["lines"] if is_added(line))
+    given["added"] = added_of(reply["lines"])
     given["cards"] = sorted((card["program_id"], minor(card["points"])) for card in reply["cards"])
     given["uncovered"] = [(line["line_id"], exact(line["qty"])) for line in reply.get("uncovered") or []]
     given["discounts"] = [
@@ -53,7 +53,7 @@ def figures_of(reply, model):
             "amount": minor(discount["amount"]),
             "cost": minor(discount["points_cost"]),
             "lines": {part["line_id"]: minor(part["amount"]) for part in discount["lines"] if minor(part["amount"])},
-            "free": {part["line_id"]: exact(part["qty"]) for part in discount["lines"] if exact(part["qty"])},
+            "free": free_units_of(discount),
             "taxes": None if model.is_global else taxes_of(discount["taxes"]),
         }
         for discount in reply["discounts"]
@@ -61,9 +61,20 @@ def figures_of(reply, model):
     return given
 
 
+def free_units_of(discount):
+    """Units given free by line; of the other rewards about units, an answer may or may not tell how many they are about."""
+    if discount["layer"] != "free":
+        return {}
+    return {part["line_id"]: exact(part["qty"]) for part in discount["lines"] if exact(part["qty"])}
+
+
 def is_added(line):
     """A line that the engine added: free units of a sale."""
-    return line["line_id"].startswith("added")
+    return line["line_id"] is None
+
+
+def added_of(lines):
+    return sorted((line["product_id"], exact(line["qty"])) for line in lines if is_added(line))
 
 
 def inconsistencies(reply):
@@ -79,6 +90,9 @@ def inconsistencies(reply):
     for discount in reply["discounts"]:
         if discount["lines"] and sum(minor(part["amount"]) for part in discount["lines"]) != minor(discount["amount"]):
             wrong.append(f"parts do not add up to {discount['amount']}")
+    told = [part for discount in reply["discounts"] for part in discount["lines"] if is_added(part)]
+    if added_of(told) != added_of(reply["lines"]):
+        wrong.append("the lines that are added are not those that the discounts tell")
     for line in reply["lines"]:
         figures = [minor(line[name]) for name in AMOUNTS]
         if figures[1] + figures[2] != figures[0]:

@@ -194,13 +194,14 @@ def product(order, entry, state, gift, usable):
     quantity, ids = exact(entry.reward.get("reward_product_qty", 1)), entry.products()
     if not all(order.catalog.is_given(id) for id in ids):
         return 0
+    usable, most = spendable(order, entry, usable)
     if order.channel == "sale":
-        times = usable // entry.required
+        times = min(usable // entry.required, most)
         if entry.qty is not None:
             times = min(times, math.ceil(entry.qty / quantity))
         gift.added = min(times * quantity, entry.qty or times * quantity)
         return times
-    units = free_units(order, entry, quantity, usable)
+    units = min(free_units(order, entry, quantity, usable), most * quantity)
     if entry.qty is not None:
         units = min(units, math.floor(entry.qty))
     parts, given = {}, 0
@@ -218,6 +219,16 @@ def product(order, entry, state, gift, usable):
     for i, count in gift.free.items():
         state.paid_units[i] -= count
     return math.ceil(given / quantity)
+
+
+def spendable(order, entry, usable):
+    """(points, how often): what claims given before this one need at least is left to them, but for one time."""
+    spare = usable
+    for other in order.entries if entry.claim is not None else []:
+        is_before = other.claim is not None and other.claim < entry.claim and other.layer not in ("price", "free")
+        if is_before and order.is_same_pocket(other, entry):
+            spare -= other.required
+    return (spare, math.inf) if spare >= entry.required else (usable, 1)
 
 
 def free_units(order, entry, quantity, usable):

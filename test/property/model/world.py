@@ -205,11 +205,10 @@ class World:
                 raise Refused("card_blocked")
         model = Evaluation(self.catalog, body, instant, standing, covered)
         refused = [(index, answer) for index, answer in enumerate(model.answers) if not self.is_accepted(answer)]
-        limited = [answer for _, answer in refused if answer == "limit_reached"]
-        if limited and body.get("on_refused", "fail") == "fail":
-            raise Refused("limit_reached")
         if refused and body.get("on_refused", "fail") == "fail":
-            raise Refused("claim_refused", claim=str(refused[0][0]), reason=refused[0][1])
+            index, reason = refused[0]
+            code = reason if reason in ("code_used", "limit_reached") else "claim_refused"
+            raise Refused(code, claim=str(index), reason=reason)
         booked = self.book(model, body, instant, uncovered)
         self.last = model
         return answer_of_order(model, booked, instant)
