@@ -122,6 +122,7 @@ struct order {
     bool forgiving;       /* late or paid: nothing is refused, each difference is a warning (rule 35) */
     /* Kept and echoed, of no meaning here. */
     struct str reference, meta;
+    struct str hold_id;   /* whose points it captures: they are in the card's `usable`; empty: none */
     bool has_cashier, has_session;
     int64_t cashier_id, session_id;
     bool explain;

@@ -5,7 +5,7 @@
 #define WALKED(type, size) \
     _Static_assert(sizeof (void *) != 8 || sizeof (struct type) == (size), \
                    "struct " #type " changed: walk the new field")
-WALKED (order, 280);
+WALKED (order, 296);
 WALKED (order_line, 224);
 WALKED (tax, 32);
 WALKED (claim, 88);
@@ -243,6 +243,7 @@ record_walk_order (struct record_io *io, struct order *order, int64_t recorded)
 {
     int64_t order_number = 0, reference_number = 0;
     bool is_sale = order->channel == CHANNEL_SALE, is_global = order->tax_rounding == ROUND_GLOBAL;
+    bool has_hold = order->hold_id.size > 0;
     bool *const bools[] = { &order->auto_claim,
                             &order->has_partner,
                             &order->has_store,
@@ -257,7 +258,8 @@ record_walk_order (struct record_io *io, struct order *order, int64_t recorded)
                             &order->has_expected_total,
                             &order->has_charged_total,
                             &order->explain,
-                            &order->forgiving };
+                            &order->forgiving,
+                            &has_hold };
     int64_t *const numbers[] = { &order->partner_id,         &order->store_id,     &order->session_id,
                                  &order->cashier_id,         &order->pricelist_id, &order->expected_total_minor,
                                  &order->charged_total_minor };
@@ -271,6 +273,8 @@ record_walk_order (struct record_io *io, struct order *order, int64_t recorded)
     io_name (io, &order->order_id, &order_number);
     io_name (io, &order->reference, &reference_number);
     io_str (io, &order->meta);
+    if (has_hold)
+        io_str (io, &order->hold_id);
     drafts_walk (io, order);
     cards_walk (io, order);
     member_walk (io, order, &order->member);

@@ -79,8 +79,8 @@ append_lot (struct order_run *run, struct card_effect *effect, struct record_lot
     return 0;
 }
 
-static struct unit_card *
-card_to_change (struct order_run *run, int64_t card_id)
+struct unit_card *
+run_card_to_change (struct order_run *run, int64_t card_id)
 {
     struct unit_card *card = unit_card (run->unit, card_id);
     if (card == NULL) {
@@ -114,7 +114,7 @@ take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t
         return 0;
     if (run_follow_lots (run, &card_id, &lots, &lot_count) < 0)
         return -1;
-    struct unit_card *card = card_to_change (run, card_id);
+    struct unit_card *card = run_card_to_change (run, card_id);
     if (card == NULL)
         return -1;
     struct card_effect *effect = run_effect (run, card);
@@ -160,7 +160,7 @@ give_back_owed (struct order_run *run, struct unit_card *card, const struct lot_
 static int
 give_back (struct order_run *run, int64_t card_id, int64_t points, const struct lot_use *uses, uint32_t use_count)
 {
-    struct unit_card *card = points > 0 ? card_to_change (run, card_id) : NULL;
+    struct unit_card *card = points > 0 ? run_card_to_change (run, card_id) : NULL;
     if (points == 0)
         return 0;
     if (card == NULL)
@@ -240,10 +240,10 @@ static struct unit_card *
 card_of_result (struct order_run *run, const struct points_result *result)
 {
     if (result->card_id != 0)
-        return card_to_change (run, result->card_id);
+        return run_card_to_change (run, result->card_id);
     struct unit_card *card = card_of_program (run, result->program_id);
     if (card != NULL)
-        return card_to_change (run, card->card.card_id);
+        return run_card_to_change (run, card->card.card_id);
     return run_new_card (run, result->program_id, true, (struct str){ 0 });
 }
 
@@ -268,23 +268,30 @@ run_earn (struct order_run *run, struct unit_card *card, int64_t points)
     return append_lot (run, effect, lot);
 }
 
+/* Spends points of a card: of the hold that the order captures first. */
 static int
 redeem (struct order_run *run, struct unit_card *card, int64_t points)
 {
-    const struct journal_row *row;
     struct lot_source source = unit_lot_source (run->unit);
-    int64_t instant = run->record.order.instant, missing = 0;
+    int64_t instant = run->record.order.instant, captured, missing = 0;
+    uint32_t from = card->card.journal_size;
     struct error *err = &run->request->error;
-    if (run->record.order.forgiving
-            ? ledger_spend_owing (&card->card, points, instant, &source, run->arena, &row, &missing, err) < 0
-            : ledger_spend (&card->card, JOURNAL_REDEEM, points, instant, &source, run->arena, &row, err) < 0)
+    if (run_capture_hold (run, card, points, &captured) < 0)
+        return -1;
+    int64_t rest = points - captured;
+    const struct journal_row *row;
+    if (rest > 0 &&
+        (run->record.order.forgiving
+             ? ledger_spend_owing (&card->card, rest, instant, &source, run->arena, &row, &missing, err) < 0
+             : ledger_spend (&card->card, JOURNAL_REDEEM, rest, instant, &source, run->arena, &row, err) < 0))
         return -1;
     struct card_effect *effect = run_effect (run, card);
     if (effect == NULL)
         return run_no_memory (run);
     effect->redeemed += points - missing;
     effect->owed += missing;
-    return append_uses (run, &effect->redeemed_uses, &effect->redeemed_count, row->uses, row->use_count);
+    return append_journal_uses (run, &card->card, from, JOURNAL_REDEEM, &effect->redeemed_uses,
+                                &effect->redeemed_count);
 }
 
 int

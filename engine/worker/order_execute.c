@@ -138,7 +138,7 @@ add_card (struct order_run *run, struct card_state *cards, uint32_t *count, stru
     if (ledger_balance (&card->card, run->record.order.instant, &source, run->arena, &balance, &run->request->error) <
         0)
         return -1;
-    int64_t usable = balance - card->card.held, expired = 0;
+    int64_t usable = balance - card->card.held + run_held_points (run, &card->card), expired = 0;
     if (presented && usable <= 0 && run_expired_points (run, card, &expired) < 0)
         return -1;
     cards[(*count)++] = (struct card_state){ .card_id = card->card.card_id,
@@ -154,14 +154,20 @@ add_card (struct order_run *run, struct card_state *cards, uint32_t *count, stru
     return 0;
 }
 
-/* Whether the order may have to do with a card that it names: the member's own, a bearer's, or the code of a referral, which is
+bool
+run_may_use (const struct order_run *run, const struct card *card)
+{
+    const struct order *order = &run->record.order;
+    return !card->has_partner || (order->has_partner && card->partner_id == order->partner_id);
+}
+
+/* Whether the order may have to do with a card that it names: one that it may use, or the code of a referral, which is
  * somebody else's. */
 static bool
 is_for_order (const struct order_run *run, const struct presented_card *presented, const struct card *card)
 {
-    const struct order *order = &run->record.order;
     const struct program *program = catalog_program (run->catalog, card->program_id);
-    if (!card->has_partner || (order->has_partner && card->partner_id == order->partner_id))
+    if (run_may_use (run, card))
         return true;
     return presented->presence == PRESENCE_CODE && program != NULL && program->type == PROGRAM_REFERRAL;
 }
@@ -191,7 +197,7 @@ static int
 set_state (struct order_run *run)
 {
     struct order *order = &run->record.order;
-    uint32_t count = 0, capacity = run->data->presented_count + 1;
+    uint32_t count = 0, capacity = run->data->presented_count + 2;
     struct unit_card *card = NULL;
     while (order->has_partner && (card = unit_card_of_partner (run->unit, order->partner_id, card)) != NULL)
         capacity++;
@@ -202,6 +208,8 @@ set_state (struct order_run *run)
         if (add_card (run, cards, &count, card, false) < 0)
             return -1;
     if (add_presented (run, cards, &count) < 0)
+        return -1;
+    if (run->hold_card_id != 0 && add_card (run, cards, &count, unit_card (run->unit, run->hold_card_id), true) < 0)
         return -1;
     order->cards = cards;
     order->card_count = count;
@@ -354,7 +362,7 @@ run_steps (struct order_run *run)
     record->recorded = run->unit->recorded_at;
     record->order_ref = run->request->order_ref;
     record->order = *order;
-    if (run_set_time (run) < 0 || copy_lines (run) < 0)
+    if (run_set_time (run) < 0 || copy_lines (run) < 0 || run_open_hold (run) < 0)
         return -1;
     record->catalog_version = run->catalog->version;
     if (run->data->original_count > 0 && (read_originals (run) < 0 ||
@@ -371,7 +379,8 @@ run_steps (struct order_run *run)
     if (record->evaluation.referral.card_id != 0)
         return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
     if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
-        run_made_cards (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 || run_note_differences (run) < 0)
+        run_let_go_hold (run) < 0 || run_made_cards (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 ||
+        run_note_differences (run) < 0)
         return -1;
     if (record->order.has_expected_total && !record->order.forgiving &&
         record->order.expected_total_minor != record->evaluation.total_minor) {

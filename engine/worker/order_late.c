@@ -88,6 +88,16 @@ warn_of_debt (struct order_run *run, const struct card_effect *effect)
     return add_warning (run, &warning);
 }
 
+static int
+warn_of_hold (struct order_run *run)
+{
+    struct warning warning = { .kind = WARNING_DIFFERENCE };
+    if (run->hold_error.code == ERROR_NONE)
+        return 0;
+    snprintf (warning.text, sizeof warning.text, "hold_id: %.100s", run->hold_error.message);
+    return add_warning (run, &warning);
+}
+
 int
 run_note_differences (struct order_run *run)
 {
@@ -95,7 +105,7 @@ run_note_differences (struct order_run *run)
     bool differs = false;
     if (!run->record.order.forgiving)
         return 0;
-    if (warn_of_expected (run) < 0)
+    if (warn_of_expected (run) < 0 || warn_of_hold (run) < 0)
         return -1;
     for (uint32_t i = 0; i < run->record.effect_count; i++)
         if (run->effects[i].owed > 0 && warn_of_debt (run, &run->effects[i]) < 0)

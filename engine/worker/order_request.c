@@ -2,6 +2,7 @@
  * the originals of returned lines are stored. */
 #include "worker/order_request.h"
 #include "wire/schemas.h"
+#include "worker/hold_methods.h"
 
 #include <stdio.h>
 
@@ -9,12 +10,6 @@ static int
 no_memory (struct request *request)
 {
     return request_fail (request, ERROR_TOO_LARGE, "the order is too large for the memory of one batch");
-}
-
-static int
-not_yet (struct request *request, const char *field)
-{
-    return error_field (&request->error, ERROR_INVALID_REQUEST, field, "not supported yet: %s", field);
 }
 
 /* ---- from the body */
@@ -263,8 +258,8 @@ check_supported (struct executor *executor, struct request *request)
     if (fields[F_ORDER_CURRENCY].present && !str_equal (currency, str_of (executor->engine->currency)))
         return error_field (&request->error, ERROR_INVALID_REQUEST, "currency", "is %.*s; this engine's is %s",
                             (int)currency.size, currency.data, executor->engine->currency);
-    if (fields[F_ORDER_HOLD_ID].present)
-        return not_yet (request, "hold_id");
+    if (fields[F_ORDER_HOLD_ID].present && request->method == METHOD_ORDER_REFUND)
+        return error_field (&request->error, ERROR_INVALID_REQUEST, "hold_id", "a refund spends no points");
     if (fields[F_ORDER_AT].present && !quote)
         return error_field (&request->error, ERROR_INVALID_REQUEST, "at",
                             "only order.quote can be asked as of another instant; use `date`");
@@ -316,6 +311,10 @@ order_prepare (struct executor *executor, struct request *request)
         .session_id = fields[F_ORDER_SESSION_ID].integer,
         .explain = fields[F_ORDER_EXPLAIN].boolean,
     };
+    if (fields[F_ORDER_HOLD_ID].present) {
+        data->order.hold_id = fields[F_ORDER_HOLD_ID].text;
+        data->hold_card_id = hold_card_id (data->order.hold_id);
+    }
     request->data = data;
     request->member_bucket = data->order.has_partner
                                  ? bucket_of_partner (data->order.partner_id, executor->engine->buckets)
@@ -559,6 +558,8 @@ order_want (struct executor *executor, struct request *request)
     for (uint32_t i = 0; i < data->presented_count; i++)
         if (data->presented[i].card_id != 0 && unit_want_card (unit, data->presented[i].card_id) < 0)
             return -1;
+    if (data->hold_card_id != 0 && unit_want_card (unit, data->hold_card_id) < 0)
+        return -1;
     for (uint32_t i = 0; i < data->original_count; i++) {
         const struct original_place *original = &data->originals[i];
         if (original->has_partner && unit_want_member (unit, original->partner_id, true) < 0)

@@ -18,6 +18,8 @@ struct order_run {
     struct order_place *original_places;
     const struct order_record **original_records;
     struct refund_plan plan;
+    int64_t hold_card_id;     /* the card of the hold that is captured; 0: none */
+    struct error hold_error;  /* why an order that is forgiven could not have it */
     uint32_t effect_capacity;
     struct card_effect *effects; /* record.effects */
 };
@@ -29,6 +31,20 @@ int run_note_differences (struct order_run *run);
 
 /* The effect entry of a card, made when it is the first; NULL: out of memory. Pointers to entries move. */
 struct card_effect *run_effect (struct order_run *run, const struct unit_card *card);
+
+/* Whether a card is the order's member's own, or nobody's. */
+bool run_may_use (const struct order_run *run, const struct card *card);
+/* The hold that the order captures, if it names one (order_hold.c): open, of a card that the order may spend from. */
+int run_open_hold (struct order_run *run);
+/* The points of it that are of a card. */
+int64_t run_held_points (const struct order_run *run, const struct card *card);
+/* Spends up to `points` of it, if it is the card's; *captured. */
+int run_capture_hold (struct order_run *run, struct unit_card *card, int64_t points, int64_t *captured);
+/* Lets go of what was not spent; what is past its expiry expires. */
+int run_let_go_hold (struct order_run *run);
+
+/* The card, kept as it was in the savepoint; NULL: the request failed. */
+struct unit_card *run_card_to_change (struct order_run *run, int64_t card_id);
 
 /* Moves the points that the plan says; before the evaluation, which then sees the balances after it. */
 int run_refund_points (struct order_run *run);

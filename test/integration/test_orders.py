@@ -358,7 +358,6 @@ def test_a_blocked_card_neither_earns_nor_spends(shop):
     "path, fields",
     [
         ("currency", {"currency": "USD"}),
-        ("hold_id", {"hold_id": "H"}),
         ("at", {"at": "2030-01-01T00:00:00Z"}),
         ("draft_program_ids", {"draft_program_ids": [1]}),
         ("lines[0].gift_code", {"lines": [line(gift_code="G")]}),

@@ -303,6 +303,7 @@ random_order (struct order *order)
     order->charged_total_minor = number ();
     order->reference = text ();
     order->meta = random_chance (dice, 20) ? long_text () : text ();
+    order->hold_id = random_chance (dice, 20) ? text () : STR ("");
     order->has_cashier = flip ();
     order->has_session = flip ();
     order->cashier_id = number ();
@@ -709,6 +710,7 @@ same_order (const struct order *a, const struct order *b)
     SAME (member.birthday);
     SAME_STR (reference);
     SAME_STR (meta);
+    SAME_STR (hold_id);
     SAME (has_cashier);
     SAME (has_session);
     SAME (cashier_id);
