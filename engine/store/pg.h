@@ -109,6 +109,7 @@ bool pg_bool (const PGresult *result, int row, int column);
 int64_t pg_int (const PGresult *result, int row, int column);  /* int2, int4, int8 by its length */
 int64_t pg_time (const PGresult *result, int row, int column); /* timestamptz to instant */
 struct str pg_text (const PGresult *result, int row, int column); /* text, bytea; borrowed from the result */
+int64_t pg_affected (const PGresult *result); /* rows that a statement changed */
 /* Arrays without nulls: the count, and the values in the arena (NULL with count 0, or out of memory: failed). */
 int pg_int_array (const PGresult *result, int row, int column, struct arena *arena, const int64_t **values);
 int pg_text_array (const PGresult *result, int row, int column, struct arena *arena, const struct str **values);

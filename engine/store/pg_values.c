@@ -4,6 +4,7 @@
 #include "store/pg.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define PG_EPOCH_US INT64_C (946684800000000)
 
@@ -199,6 +200,12 @@ get_signed (const char *from, int size)
 {
     uint64_t value = get_big_endian (from, size);
     return size == 2 ? (int16_t)value : size == 4 ? (int32_t)value : (int64_t)value;
+}
+
+int64_t
+pg_affected (const PGresult *result)
+{
+    return strtoll (PQcmdTuples ((PGresult *)result), NULL, 10);
 }
 
 bool

@@ -336,6 +336,41 @@
        "coalesce(sum(remaining) FILTER (WHERE state = 1 AND usable_from > $3::timestamptz AND expires > $3::timestamptz), 0)::int8 AS pending, " \
        "coalesce(sum(remaining) FILTER (WHERE state = 3 OR (state = 1 AND expires <= $3::timestamptz)), 0)::int8 AS expired, " \
        "max(expires) AS expires FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = t.id OFFSET 0) l") \
+    /* -------- jobs: a page of keys after $2, and which of its rows are to be worked on; the last is always told */ \
+    X (JOB_READ, "SELECT period, step, cursor_bucket, cursor_id, examined, changed, failed, is_done FROM job_runs WHERE job = $1::text") \
+    /* Only from the step that was read: of two at once one writes nothing. */                                 \
+    X (JOB_SAVE,                                                                                               \
+       "INSERT INTO job_runs AS j (job, period, step, cursor_bucket, cursor_id, examined, changed, failed, started_at, updated_at, is_done) " \
+       "VALUES ($1::text, $2::text, $3::int8 + 1, $4::int2, $5::int8, $6::int8, $7::int8, $8::int8, $9::timestamptz, $9::timestamptz, $10::bool) " \
+       "ON CONFLICT (job) DO UPDATE SET period = excluded.period, step = excluded.step, cursor_bucket = excluded.cursor_bucket, " \
+       "cursor_id = excluded.cursor_id, examined = excluded.examined, changed = excluded.changed, failed = excluded.failed, " \
+       "started_at = CASE WHEN $11::bool THEN excluded.started_at ELSE j.started_at END, "                     \
+       "updated_at = excluded.updated_at, is_done = excluded.is_done WHERE j.step = $3::int8 RETURNING step")  \
+    X (EXPIRE_PAGE,                                                                                            \
+       "WITH page AS MATERIALIZED (SELECT card_id, partner_id, first_expiry <= $4::timestamptz AS due FROM loyalty_cards " \
+       "WHERE bucket = $1::int2 AND card_id > $2::int8 ORDER BY card_id LIMIT $3::int4), "                     \
+       "numbered AS (SELECT *, row_number() OVER (ORDER BY card_id) AS n, count(*) OVER () AS total FROM page) " \
+       "SELECT card_id, partner_id, due, n FROM numbered WHERE due OR n = total ORDER BY n")                   \
+    X (HOLDS_PAGE,                                                                                             \
+       "WITH page AS MATERIALIZED (SELECT card_id FROM point_holds "                                           \
+       "WHERE bucket = $1::int2 AND card_id > $2::int8 ORDER BY card_id LIMIT $3::int4), "                     \
+       "cards AS (SELECT card_id, row_number() OVER (ORDER BY card_id) AS n FROM page GROUP BY card_id), "     \
+       "judged AS (SELECT c.card_id, l.partner_id, h.late OR h.old AS due, c.n, count(*) OVER () AS total, h.old FROM cards c " \
+       "CROSS JOIN LATERAL (SELECT partner_id FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = c.card_id LIMIT 1) l " \
+       "CROSS JOIN LATERAL (SELECT coalesce(bool_or(state = 1 AND until <= $4::timestamptz), false) AS late, " \
+       "coalesce(bool_or(state <> 1 AND until < $5::timestamptz), false) AS old "                              \
+       "FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = c.card_id OFFSET 0) h) "                  \
+       "SELECT card_id, partner_id, due, n, old FROM judged WHERE due OR n = total ORDER BY n")                \
+    X (HOLDS_FORGET,                                                                                           \
+       "DELETE FROM point_holds h USING (SELECT r.ctid AS place FROM unnest($2::int8[]) AS t(card_id) "        \
+       "CROSS JOIN LATERAL (SELECT ctid FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.state <> 1 " \
+       "AND r.until < $3::timestamptz OFFSET 0) r LIMIT $4::int4) s WHERE h.ctid = s.place")                   \
+    X (MEMBERS_PAGE,                                                                                           \
+       "SELECT partner_id FROM members WHERE bucket = $1::int2 AND partner_id > $2::int8 ORDER BY partner_id LIMIT $3::int4") \
+    X (SPENDING_OF_MEMBERS,                                                                                    \
+       "SELECT t.id, s.day - date '1970-01-01', s.amount FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (" \
+       "SELECT day, amount FROM member_spending r WHERE r.bucket = $1::int2 AND r.partner_id = t.id "          \
+       "AND r.day >= date '1970-01-01' + $3::int4 OFFSET 0) s ORDER BY t.id")                                  \
     /* -------- reads */                                                                                       \
     X (HISTORY_PAGE,                                                                                           \
        "SELECT " HISTORY_COLUMNS "FROM point_history WHERE bucket = $1::int2 AND card_id = $2::int8 AND seq < $3::int4 " \

@@ -106,7 +106,7 @@ struct unit_refund {
 };
 
 /* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10 };
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11 };
 
 struct unit_event {
     int16_t bucket;
@@ -218,6 +218,8 @@ struct unit_card *unit_card_of_partner (struct unit *unit, int64_t partner_id, c
  * when they are first asked for; the list is in the arena. */
 int unit_member_spending (struct unit *unit, struct unit_member *member, int32_t first_day, struct member_spending *spending,
                           struct error *err);
+/* Reads the same days of all members that keep them, a round trip for each bucket. */
+int unit_read_spending (struct unit *unit, int32_t first_day, struct error *err);
 /* The cards and lots that a lot was moved to, one round trip: *lots, whose points are not set, in the arena; none where it
  * was not moved. */
 int unit_lot_moved (struct unit *unit, int64_t card_id, int32_t lot_no, int64_t *to_card_id, struct lot_use **lots,

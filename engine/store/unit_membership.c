@@ -49,6 +49,69 @@ read_days (struct unit *unit, struct unit_member *member, int32_t first_day, str
     return 0;
 }
 
+static int
+take_days (struct unit *unit, const PGresult *result, int32_t first_day)
+{
+    int rows = PQntuples (result);
+    struct spent_day *days = arena_array_of (unit->arena, (size_t)rows + 1, struct spent_day);
+    for (int row = 0; days != NULL && row < rows; row++) {
+        uint32_t at = map_get (&unit->member_index, pg_int (result, row, 0));
+        struct unit_member *member = at == MAP_ABSENT ? NULL : &unit->members[at];
+        days[row] = (struct spent_day){ (int32_t)pg_int (result, row, 1), pg_int (result, row, 2) };
+        if (member == NULL)
+            continue;
+        if (!member->days_read || member->days_from != first_day) {
+            member->days_read = true;
+            member->days_from = first_day;
+            member->days = &days[row];
+            member->day_count = 0;
+        }
+        member->day_count++; /* rows of a member come one after another */
+    }
+    return days == NULL ? -1 : 0;
+}
+
+int
+unit_read_spending (struct unit *unit, int32_t first_day, struct error *err)
+{
+    int64_t *ids = arena_array_of (unit->arena, (size_t)unit->member_count + 1, int64_t);
+    if (ids == NULL)
+        return error_set (err, ERROR_INTERNAL, "out of memory for spending");
+    for (int bucket = 0; first_day != INT32_MAX && bucket < unit->buckets; bucket++) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < unit->member_count; i++) {
+            struct unit_member *member = &unit->members[i];
+            if (member->bucket != bucket || !member->found || !member->has_undated ||
+                (member->days_read && member->days_from <= first_day))
+                continue;
+            ids[count++] = member->partner_id;
+        }
+        if (count == 0)
+            continue;
+        struct pg_params params = unit_params (unit);
+        pg_param_int2 (&params, (int16_t)bucket);
+        pg_param_int8s (&params, ids, count);
+        pg_param_int4 (&params, first_day);
+        PGresult *result =
+            pg_run (unit->pg, STATEMENT_SPENDING_OF_MEMBERS, &params, unit->deadline_us, &unit->failure, err);
+        if (result == NULL)
+            return -1;
+        int status = take_days (unit, result, first_day);
+        PQclear (result);
+        if (status < 0)
+            return error_set (err, ERROR_INTERNAL, "out of memory for spending");
+        for (uint32_t i = 0; i < count; i++) {
+            struct unit_member *member = unit_member (unit, ids[i]);
+            if (member == NULL || (member->days_read && member->days_from == first_day))
+                continue;
+            member->days_read = true; /* it spent nothing since */
+            member->days_from = first_day;
+            member->day_count = 0;
+        }
+    }
+    return 0;
+}
+
 int
 unit_member_spending (struct unit *unit, struct unit_member *member, int32_t first_day,
                       struct member_spending *spending, struct error *err)

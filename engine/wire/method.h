@@ -56,7 +56,8 @@ enum method_target {
     X (POINTS_RELEASE, "points.release", ROLES_SALES, SCOPE_OP, TARGET_BATCH, POINTS_RELEASE, "let go of what is held") \
     X (MEMBERSHIP_GET, "membership.get", ROLES_SALES, SCOPE_NONE, TARGET_READ, MEMBERSHIP_GET, "a member's level, and what is missing for the next") \
     X (MEMBERSHIP_CHANGE, "membership.change", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_CHANGE, "put a member on a level, whatever was spent") \
-    X (MEMBERSHIP_EVALUATE, "membership.evaluate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_GET, "move a member up or down by what was spent")
+    X (MEMBERSHIP_EVALUATE, "membership.evaluate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_GET, "move a member up or down by what was spent") \
+    X (JOB_RUN, "job.run", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_RUN, "a step of a background job; again until it is done")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

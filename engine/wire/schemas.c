@@ -27,7 +27,8 @@
     X (DISCOUNT_MODE, "discount_mode", "percent", "per_point", "per_order") \
     X (APPLICABILITY, "applicability", "order", "cheapest", "specific") \
     X (LEVEL_WINDOW, "level_window", "lifetime", "calendar_year", "rolling_months") \
-    X (LEVEL_CHANGE, "level_change", "transfer", "reset")
+    X (LEVEL_CHANGE, "level_change", "transfer", "reset") \
+    X (JOB, "job", "expire", "memberships", "holds")
 
 #define X(suffix, name, ...) const char *const NAMES_##suffix[] = { __VA_ARGS__, NULL };
 NAME_LISTS (X)

@@ -17,6 +17,7 @@
 #define MICRO_MAX INT64_C (1000000000000000)        /* 10^9 in millionths */
 #define POINTS_MAX INT64_C (100000000000000)        /* 10^12 points */
 #define COUPONS_MAX 5000                             /* of one coupon.generate */
+#define JOB_ROWS_MAX 1000                            /* of one job.run */
 #define PERCENT_MAX INT64_C (100000000)             /* 100 % in millionths */
 
 /* Lists of names, in the order of the domain's enums (domain/catalog.h). */
@@ -45,6 +46,7 @@ extern const char *const NAMES_DISCOUNT_MODE[];     /* percent, per_point, per_o
 extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific */
 extern const char *const NAMES_LEVEL_WINDOW[];      /* lifetime, calendar_year, rolling_months */
 extern const char *const NAMES_LEVEL_CHANGE[];      /* transfer, reset */
+extern const char *const NAMES_JOB[];               /* expire, memberships, holds (worker/jobs.h) */
 
 /* All of them, with the names they go by in other languages ("program_type"); in schemas.c. */
 struct wire_name_list {
@@ -384,6 +386,11 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (MEMBERSHIP_CHANGE, POINTS, "points", WIRE_ENUM, WIRE_DISTINCT, 0, 0, 0, NULL, NAMES_LEVEL_CHANGE, "what becomes of the points; as the level's on_change says when absent") \
     X (MEMBERSHIP_CHANGE, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history")
 
+#define JOB_RUN_FIELDS(X)                                                                                              \
+    X (JOB_RUN, JOB, "job", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_JOB, "expire: book what ran out; memberships: evaluate every member's level; holds: let go of holds that ran out, forget old ones") \
+    X (JOB_RUN, PERIOD, "period", WIRE_STRING, WIRE_DISTINCT, 1, 64, 0, NULL, NULL, "what it is done for, once (\"2026-11-21\"): done before, it does nothing. Absent: goes on with what is not done, else begins again") \
+    X (JOB_RUN, LIMIT, "limit", WIRE_INT, 0, 1, JOB_ROWS_MAX, 200, NULL, NULL, "rows that one call works on at most")
+
 #define EMPTY_FIELDS(X)
 
 #define MICRO_ONE 1000000
@@ -430,7 +437,8 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (POINTS_CAPTURE, "points_capture")    \
     X (POINTS_RELEASE, "points_release")   \
     X (MEMBERSHIP_GET, "membership_get")    \
-    X (MEMBERSHIP_CHANGE, "membership_change")
+    X (MEMBERSHIP_CHANGE, "membership_change") \
+    X (JOB_RUN, "job_run")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

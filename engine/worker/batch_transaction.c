@@ -225,13 +225,19 @@ read_stored (struct attempt *attempt)
 
 /* ---- the round trip that locks and reads */
 
+static bool
+waits_briefly (const struct attempt *attempt)
+{
+    return attempt->executor->hurried || HANDLERS[attempt->requests[0]->method].background;
+}
+
 static int
 send_reads (struct attempt *attempt, int *products)
 {
     struct unit *unit = attempt->unit;
     if (pg_send (unit->pg, unit->locking ? STATEMENT_BEGIN : STATEMENT_BEGIN_SNAPSHOT, NULL) < 0)
         return broken (attempt);
-    if (attempt->executor->hurried && pg_send (unit->pg, STATEMENT_LOCKS_BRIEFLY, NULL) < 0)
+    if (waits_briefly (attempt) && pg_send (unit->pg, STATEMENT_LOCKS_BRIEFLY, NULL) < 0)
         return broken (attempt);
     if (unit->locking && send_claims (attempt) < 0)
         return -1;
@@ -249,7 +255,7 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
 {
     struct unit *unit = attempt->unit;
     PGresult *result = NULL;
-    for (int i = attempt->executor->hurried ? 0 : 1; i < 2; i++) {
+    for (int i = waits_briefly (attempt) ? 0 : 1; i < 2; i++) {
         result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, attempt->err);
         if (result == NULL)
             return -1;

@@ -4,6 +4,7 @@
 #include "worker/catalog_methods.h"
 #include "worker/coupon_methods.h"
 #include "worker/hold_methods.h"
+#include "worker/job_methods.h"
 #include "worker/membership_methods.h"
 #include "worker/order_request.h"
 #include "worker/render.h"
@@ -130,5 +131,11 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                                      .want = membership_want,
                                      .execute = membership_evaluate_execute,
                                      .replay = stored_replay },
+    [METHOD_JOB_RUN] = { .look_up = job_look_up,
+                         .want = job_want,
+                         .execute = job_execute,
+                         .replay = stored_replay,
+                         .alone = true,
+                         .background = true },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

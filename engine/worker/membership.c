@@ -86,6 +86,14 @@ reset (struct executor *executor, struct unit_savepoint *savepoint, struct unit_
     return unit_card_origin (unit, card, change->order_ref, change->origin) < 0 ? no_memory (err) : 0;
 }
 
+/* Whether a card's points belong to another level; a blocked card keeps its own. */
+static bool
+is_left (const struct card *card, const struct program *target, const struct catalog *catalog)
+{
+    return (card->points > 0 || card->debt > 0) && !card->blocked &&
+           (target == NULL || card->program_id != target->id) && membership_owns_program (catalog, card->program_id);
+}
+
 /* The ids of the member's cards whose points belong to another level; a blocked card keeps its own. */
 static int64_t *
 cards_left (struct executor *executor, int64_t partner_id, const struct program *target, const struct catalog *catalog,
@@ -96,11 +104,20 @@ cards_left (struct executor *executor, int64_t partner_id, const struct program 
     int64_t *ids = arena_array_of (unit->arena, (size_t)unit->card_count + 1, int64_t);
     *count = 0;
     while (ids != NULL && (card = unit_card_of_partner (unit, partner_id, card)) != NULL)
-        if ((card->card.points > 0 || card->card.debt > 0) && !card->card.blocked &&
-            (target == NULL || card->card.program_id != target->id) &&
-            membership_owns_program (catalog, card->card.program_id))
+        if (is_left (&card->card, target, catalog))
             ids[(*count)++] = card->card.card_id;
     return ids;
+}
+
+bool
+membership_points_to_move (struct executor *executor, int64_t partner_id, const struct member_change *change)
+{
+    const struct program *target = membership_program (change->catalog, change->after->membership_product_id);
+    struct unit_card *card = NULL;
+    while (target != NULL && (card = unit_card_of_partner (&executor->unit, partner_id, card)) != NULL)
+        if (is_left (&card->card, target, change->catalog) && card->card.points + card->card.debt > card->card.held)
+            return true;
+    return false;
 }
 
 int

@@ -23,6 +23,9 @@ int membership_change (struct executor *executor, struct unit_savepoint *savepoi
 int membership_move_points (struct executor *executor, struct unit_savepoint *savepoint, const struct unit_member *member,
                             const struct member_change *change, int64_t *program_id, struct error *err);
 
+/* Whether there are such points that can move. */
+bool membership_points_to_move (struct executor *executor, int64_t partner_id, const struct member_change *change);
+
 /* The level whose points the member has on its cards: the one it stands on, or stood on before that ran out. NULL: the
  * catalog has no levels. */
 const struct level *membership_booked (const struct catalog *catalog, const struct membership *membership);

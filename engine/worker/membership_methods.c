@@ -176,31 +176,43 @@ membership_change_execute (struct executor *executor, struct request *request)
 
 /* ---- by spending */
 
+/* What an evaluation finds; the catalog has levels. */
 static int
-evaluate (struct executor *executor, struct unit_savepoint *savepoint, struct unit_member *member, bool *changed,
-          struct error *err)
+find_level (struct executor *executor, struct unit_member *member, struct member_change *change, bool *changes,
+            int64_t *below_since, struct error *err)
 {
     const struct catalog *catalog = executor->cache.catalog;
-    int64_t now = executor->unit.recorded_at, below_since, program_id;
+    int64_t now = executor->unit.recorded_at;
     struct member_spending spending;
-    *changed = false;
-    if (catalog->level_count == 0)
-        return 0;
     if (unit_member_spending (&executor->unit, member, membership_first_day (catalog, now), &spending, err) < 0)
         return -1;
     const struct level *held = membership_level_at (catalog, &member->membership, now);
     const struct level *booked = membership_booked (catalog, &member->membership);
-    const struct level *after = membership_evaluate (catalog, &member->membership, &spending, now, &below_since);
+    const struct level *after = membership_evaluate (catalog, &member->membership, &spending, now, below_since);
     bool is_over = member->membership.has_level && member->membership.to <= now;
-    struct member_change change = { .catalog = catalog,
-                                    .before = is_over && after == held ? booked : held,
-                                    .after = after,
-                                    .from = is_over && after == held ? member->membership.to : now,
-                                    .to = INSTANT_NEVER,
-                                    .instant = now,
-                                    .points = after->on_change,
-                                    .origin = STR ("membership.evaluate") };
-    *changed = after != held || (is_over && after != booked);
+    *change = (struct member_change){ .catalog = catalog,
+                                      .before = is_over && after == held ? booked : held,
+                                      .after = after,
+                                      .from = is_over && after == held ? member->membership.to : now,
+                                      .to = INSTANT_NEVER,
+                                      .instant = now,
+                                      .points = after->on_change,
+                                      .origin = STR ("membership.evaluate") };
+    *changes = after != held || (is_over && after != booked);
+    return 0;
+}
+
+static int
+evaluate (struct executor *executor, struct unit_savepoint *savepoint, struct unit_member *member, bool *changed,
+          struct error *err)
+{
+    struct member_change change;
+    int64_t below_since, program_id;
+    *changed = false;
+    if (executor->cache.catalog->level_count == 0)
+        return 0;
+    if (find_level (executor, member, &change, changed, &below_since, err) < 0)
+        return -1;
     if (*changed)
         return membership_change (executor, savepoint, member, &change, &program_id, err);
     if (unit_save_member (&executor->unit, savepoint, member->partner_id) < 0)
@@ -209,6 +221,18 @@ evaluate (struct executor *executor, struct unit_savepoint *savepoint, struct un
     member->membership.below_since = below_since;
     change.points = CHANGE_TRANSFER;
     return membership_move_points (executor, savepoint, member, &change, &program_id, err);
+}
+
+int
+membership_needs_evaluation (struct executor *executor, struct unit_member *member, bool *needs, struct error *err)
+{
+    struct member_change change;
+    int64_t below_since;
+    if (find_level (executor, member, &change, needs, &below_since, err) < 0)
+        return -1;
+    *needs |= below_since != member->membership.below_since ||
+              membership_points_to_move (executor, member->partner_id, &change);
+    return 0;
 }
 
 int

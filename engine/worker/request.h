@@ -69,6 +69,7 @@ struct handler {
     int (*replay) (struct executor *executor, struct request *request);   /* answer from keys[0].stored */
     bool alone;        /* its own transaction, in which `execute` runs statements itself */
     bool makes_order;  /* needs an order_ref */
+    bool background;   /* waits for locks only briefly: others are in more of a hurry */
 };
 
 /* By method; those of the broker have none. */

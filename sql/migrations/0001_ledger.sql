@@ -346,6 +346,21 @@ CREATE TABLE lot_transfers (
     PRIMARY KEY (bucket, card_id, lot_no, to_card_id, to_lot_no)
 );
 
+-- How far each background job is: its steps change rows and move the cursor in one transaction.
+CREATE TABLE job_runs (
+    job           text PRIMARY KEY,
+    period        text NOT NULL, -- what it is done for; '': nothing in particular
+    step          bigint NOT NULL, -- counts the job's steps for ever: two at once are told by it
+    cursor_bucket smallint NOT NULL, -- the last row that it looked at
+    cursor_id     bigint NOT NULL,
+    examined      bigint NOT NULL DEFAULT 0,
+    changed       bigint NOT NULL DEFAULT 0,
+    failed        bigint NOT NULL DEFAULT 0,
+    started_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL,
+    is_done       boolean NOT NULL
+);
+
 -- ---------------------------------------------------------------- what grows, by month
 
 -- The journal: append-only, seq without gaps per card. `lot_nos` and `lot_points`: which lots gained or lost.

@@ -159,6 +159,12 @@ class Methods:
         """Moves a member up or down by what was spent."""
         return self.call("membership.evaluate", {"partner_id": partner_id}, **options)
 
+    # Background jobs.
+
+    def job_run(self, job, period=None, limit=None, **options):
+        """A step of a job (``expire``, ``memberships``, ``holds``); again until the answer says ``done``."""
+        return self.call("job.run", _given(job=job, period=period, limit=limit), **options)
+
     # Programs and what they refer to.
 
     def program_put(self, program, **options):

@@ -1,0 +1,11 @@
+/* job_methods.h - job.run: its hooks (request.h). What each job does stands in jobs.h. */
+#ifndef WORKER_JOB_METHODS_H
+#define WORKER_JOB_METHODS_H
+
+#include "worker/executor.h"
+
+int job_look_up (struct executor *executor, struct request *request);
+int job_want (struct executor *executor, struct request *request);
+int job_execute (struct executor *executor, struct request *request);
+
+#endif
