@@ -5,17 +5,21 @@ const char *const LAYER_NAMES[] = { "price", "free", "discount", "payment" };
 const char *const WARNING_NAMES[] = { "unknown_product", "unknown_partner", "difference", "over_limit" };
 const char *const HINT_NAMES[] = { "minimum_qty", "minimum_amount", "points" };
 
+int
+work_refuse_blocked (struct work *work, const struct card_state *card)
+{
+    error_set (work->err, ERROR_CARD_BLOCKED, "card %lld is blocked: take it off the order", (long long)card->card_id);
+    return error_detail (work->err, "card_id", "%lld", (long long)card->card_id);
+}
+
 /* A card that was shown and is blocked stops the order, unless it is to skip what is refused. */
 static int
 check_cards (struct work *work)
 {
     for (uint32_t i = 0; i < work->order->card_count; i++) {
         const struct card_state *card = &work->order->cards[i];
-        if (!card->blocked || !card->presented || work->order->skip_refused || work->order->forgiving)
-            continue;
-        error_set (work->err, ERROR_CARD_BLOCKED, "card %lld is blocked: take it off the order",
-                   (long long)card->card_id);
-        return error_detail (work->err, "card_id", "%lld", (long long)card->card_id);
+        if (card->blocked && card->presented && !work->order->skip_refused && !work->order->forgiving)
+            return work_refuse_blocked (work, card);
     }
     return 0;
 }

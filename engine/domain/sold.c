@@ -43,6 +43,19 @@ program_that_sells (const struct work *work, const struct order_line *line)
     return first;
 }
 
+/* The card on which a line's money goes: the one that it names, or the member's wallet; NULL: a new one. */
+static const struct card_state *
+card_topped_up (const struct work *work, uint32_t i)
+{
+    const struct order *order = work->order;
+    if (order->lines[i].has_card)
+        return card_of_line (order, &order->lines[i].card);
+    for (uint32_t c = 0; c < order->card_count && work->sold_by[i]->type == PROGRAM_EWALLET; c++)
+        if (order->cards[c].program_id == work->sold_by[i]->id && order->cards[c].has_partner)
+            return &order->cards[c];
+    return NULL;
+}
+
 static int
 find_line (struct work *work, uint32_t i)
 {
@@ -58,6 +71,9 @@ find_line (struct work *work, uint32_t i)
     if (work->sold_by[i] == NULL)
         return 0;
     line->discountable = 0;
+    const struct card_state *topped_up = card_topped_up (work, i);
+    if (topped_up != NULL && topped_up->blocked && !work->order->forgiving)
+        return work_refuse_blocked (work, topped_up);
     if (order->qty_micro < 0 || order->has_card)
         return 0;
     if (work->sold_by[i]->type == PROGRAM_EWALLET)

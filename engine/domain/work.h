@@ -224,6 +224,7 @@ struct work {
 int work_exhausted (struct work *work);
 /* invalid_request about `lines[line].field`. Always -1. */
 int work_refuse_line (struct work *work, uint32_t line, const char *field, const char *why);
+int work_refuse_blocked (struct work *work, const struct card_state *card);
 /* Room for one more in an array that doubles; NULL when the arena is exhausted. */
 void *work_grow (struct work *work, void *array, uint32_t count, uint32_t *capacity, size_t size);
 

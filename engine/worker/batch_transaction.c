@@ -387,6 +387,7 @@ execute_one (struct attempt *attempt, unsigned index)
 
     request->error = (struct error){ 0 };
     request->replayed = false;
+    request->error_rendered = false;
     buf_clear (&request->reply);
     if (leader != request) {
         /* Its key is an earlier one's: answered alike when that was stored before; else when that is settled. */
@@ -405,6 +406,8 @@ execute_one (struct attempt *attempt, unsigned index)
         return;
     if (status == 0 && request->reply.failed)
         status = request_fail (request, ERROR_INTERNAL, "the worker is out of memory for the answer");
+    if (status < 0 && !request->error_rendered)
+        buf_clear (&request->reply); /* it was rendered before the last step failed: nothing of it is done */
     request->status = status == 0 ? REQUEST_DONE : REQUEST_FAILED;
 }
 

@@ -385,6 +385,7 @@ run_steps (struct order_run *run)
     if (record->order.has_expected_total && !record->order.forgiving &&
         record->order.expected_total_minor != record->evaluation.total_minor) {
         render_price_changed (record, run->catalog->currency_digits, &run->request->reply);
+        run->request->error_rendered = true;
         return error_set (&run->request->error, ERROR_PRICE_CHANGED, "the price has changed");
     }
     render_order (record, run->catalog->currency_digits, false, &run->request->reply);

@@ -200,15 +200,20 @@ parts_of (const struct wire_value *fields, struct arena *arena, struct program *
 {
     program->rule_count = fields[F_PROGRAM_RULES].list.count;
     program->reward_count = fields[F_PROGRAM_REWARDS].list.count;
+    bool is_payment = program->type == PROGRAM_GIFT_CARD || program->type == PROGRAM_EWALLET;
     struct rule *rules = arena_array_of (arena, program->rule_count + 1, struct rule);
     struct reward *rewards = arena_array_of (arena, program->reward_count + 1, struct reward);
     if (rules == NULL || rewards == NULL)
         return -1;
     for (uint32_t i = 0; i < program->rule_count; i++)
         rule_of (fields[F_PROGRAM_RULES].list.records[i], i, arena, &rules[i]);
-    for (uint32_t i = 0; i < program->reward_count; i++)
+    for (uint32_t i = 0; i < program->reward_count; i++) {
         if (reward_of (fields[F_PROGRAM_REWARDS].list.records[i], i, arena, &rewards[i]) < 0)
             return -1;
+        /* A payment costs what it pays, to the last cent on the card. */
+        if (is_payment && rewards[i].mode == DISCOUNT_PER_POINT)
+            rewards[i].required_points = 1;
+    }
     program->rules = rules;
     program->rewards = rewards;
     return 0;

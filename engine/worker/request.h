@@ -45,7 +45,8 @@ struct request {
     enum request_status status;
     struct error error;
     int64_t retry_after_ms;
-    struct buf reply; /* the answer's body, on the heap; of a FAILED one only where the error says more than `error` can */
+    struct buf reply;    /* the answer's body, on the heap */
+    bool error_rendered; /* `reply` of a FAILED one is its error, and says more than `error` can; else it is empty */
 
     /* On the way. */
     struct wire_record *record;

@@ -46,7 +46,8 @@ class Entry:
 
     @property
     def required(self):
-        return minor(self.reward.get("required_points", 1))
+        pays = self.layer == "payment" and self.mode == "per_point"  # costs what it pays
+        return minor("0.01" if pays else self.reward.get("required_points", 1))
 
     @property
     def layer(self):
