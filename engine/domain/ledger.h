@@ -41,12 +41,13 @@ struct journal_row {
     const struct lot_use *uses; /* the lots concerned; their points sum to |amount| */
 };
 
-enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED = 2, HOLD_RELEASED = 3, HOLD_EXPIRED = 4 };
+enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED = 2, HOLD_RELEASED = 3, HOLD_EXPIRED = 4, HOLD_MOVED = 5 };
 
 /* Points of named lots that are reserved until an instant. */
 struct hold {
     struct str hold_id;
     enum hold_state state;
+    int64_t moved_to;      /* HOLD_MOVED: the card where it is open now, under the same id; else 0 */
     int64_t until, points; /* points: Σ uses */
     uint32_t use_count;
     struct lot_use *uses;  /* in FEFO order */
@@ -152,10 +153,11 @@ int ledger_move (struct card *from, struct card *to, int64_t points, int64_t ins
 
 /* ---- to another card of the member: ledger_transfer.c (rule 23) */
 
-/* Moves what is alive at `instant` and not held, and all debt, to another card of the member: each lot is closed (one of
- * which a part is held keeps that part), and one opened on `to` with the same dates; a TRANSFER row on each card, with
- * amount 0 where there is only debt. Debt is then paid from what `to` has. *moves: which lot became which; none where
- * there was nothing to move. A card that would hold or owe more than 64 bits of points is invalid_request. */
+/* Moves what is alive at `instant`, what is held whether alive or not, and all debt, to another card of the member: each lot is
+ * closed (one that is expired keeps the part that is not held), and one opened on `to` with the same dates; open holds name these
+ * and are HOLD_MOVED on `from`; a TRANSFER row on each card, with amount 0 where there is only debt. Debt is then paid from what
+ * `to` has free. *moves: which lot became which; none where there was nothing to move. A card that would hold or owe more than 64
+ * bits of points is invalid_request. */
 struct lot_move {
     int32_t from_lot, to_lot;
     int64_t points;
@@ -178,6 +180,10 @@ void ledger_holds_expire (struct card *card, int64_t instant);
 /* Reserves `points` > 0 that are usable at `instant`, FEFO. insufficient_points when there are too few. */
 int ledger_hold (struct card *card, struct str hold_id, int64_t points, int64_t instant, int64_t until,
                  const struct lot_source *source, struct arena *arena, struct error *err);
+/* Makes room for so many holds; -1: out of memory. Then moves all that are open to another card: their points are those of the
+ * lots that `moves` says, which were opened there as held. `uses` has a place for each of their parts. */
+int ledger_holds_reserve (struct card *card, uint32_t more, struct arena *arena);
+void ledger_holds_move (struct card *from, struct card *to, const struct lot_move *moves, uint32_t move_count, struct lot_use *uses);
 /* The open hold of that id; NULL. */
 struct hold *ledger_hold_find (const struct card *card, struct str hold_id);
 /* Spends `points` > 0, at most all, of an open hold: exactly its lots, also those past their expiry; the rest is let go. One

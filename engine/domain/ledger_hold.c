@@ -11,20 +11,32 @@ out_of_memory (struct error *err)
     return error_set (err, ERROR_INTERNAL, "out of memory for a card's holds");
 }
 
-/* Room for one more; NULL: out of memory. */
+int
+ledger_holds_reserve (struct card *card, uint32_t more, struct arena *arena)
+{
+    if (card->hold_capacity - card->hold_count >= more)
+        return 0;
+    if (more > UINT32_MAX / 4 || card->hold_count > UINT32_MAX / 4)
+        return -1;
+    uint32_t capacity = card->hold_capacity ? card->hold_capacity : HOLDS_FIRST;
+    while (capacity - card->hold_count < more)
+        capacity *= 2;
+    struct hold *holds = arena_array_of (arena, capacity, struct hold);
+    if (holds == NULL)
+        return -1;
+    if (card->hold_count > 0)
+        memcpy (holds, card->holds, card->hold_count * sizeof *holds);
+    card->holds = holds;
+    card->hold_capacity = capacity;
+    return 0;
+}
+
+/* NULL: out of memory. */
 static struct hold *
 hold_append (struct card *card, struct hold hold, struct arena *arena)
 {
-    if (card->hold_count == card->hold_capacity) {
-        uint32_t capacity = card->hold_capacity ? card->hold_capacity * 2 : HOLDS_FIRST;
-        struct hold *holds = arena_array_of (arena, capacity, struct hold);
-        if (holds == NULL)
-            return NULL;
-        if (card->hold_count > 0)
-            memcpy (holds, card->holds, card->hold_count * sizeof *holds);
-        card->holds = holds;
-        card->hold_capacity = capacity;
-    }
+    if (ledger_holds_reserve (card, 1, arena) != 0)
+        return NULL;
     card->holds[card->hold_count] = hold;
     return &card->holds[card->hold_count++];
 }
@@ -143,4 +155,45 @@ ledger_hold_release (struct card *card, struct hold *hold)
 {
     let_go (card, hold, HOLD_RELEASED);
     assert (ledger_check (card) == NULL);
+}
+
+/* ---------------------------------------------------------------- to another card */
+
+static int32_t
+lot_moved_to (const struct lot_move *moves, uint32_t count, int32_t lot_no)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (moves[i].from_lot == lot_no)
+            return moves[i].to_lot;
+    assert (false);
+    return 0;
+}
+
+void
+ledger_holds_move (struct card *from, struct card *to, const struct lot_move *moves, uint32_t move_count,
+                   struct lot_use *uses)
+{
+    for (uint32_t i = 0; i < from->hold_count; i++) {
+        struct hold *hold = &from->holds[i];
+        if (hold->state != HOLD_OPEN)
+            continue;
+        struct hold moved = { .hold_id = hold->hold_id,
+                              .state = HOLD_OPEN,
+                              .until = hold->until,
+                              .points = hold->points,
+                              .use_count = hold->use_count,
+                              .uses = uses,
+                              .is_new = true };
+        for (uint32_t use = 0; use < hold->use_count; use++)
+            *uses++ =
+                (struct lot_use){ lot_moved_to (moves, move_count, hold->uses[use].lot_no), hold->uses[use].points };
+        hold->state = HOLD_MOVED;
+        hold->moved_to = to->card_id;
+        hold->is_changed = true;
+        from->held -= hold->points;
+        to->held += hold->points;
+        assert (to->hold_count < to->hold_capacity);
+        to->holds[to->hold_count++] = moved;
+    }
+    from->is_changed = to->is_changed = true;
 }

@@ -16,53 +16,76 @@ is_alive (const struct lot *lot, int64_t instant)
     return lot->state == LOT_ACTIVE && lot->remaining > 0 && lot->expires > instant;
 }
 
-/* Reads the whole card. Sets what may be moved at `instant` (what is held stays), and of how many lots. */
+/* What leaves a lot: on the way to another card what is held goes too, alive or not. */
+static int64_t
+leaves (const struct lot *lot, const struct card *to, int64_t instant)
+{
+    if (to == NULL)
+        return is_alive (lot, instant) ? lot->remaining - lot->held : 0;
+    return is_alive (lot, instant) ? lot->remaining : lot->held;
+}
+
+/* Reads the whole card. Sets what leaves it for `to` (NULL: for nowhere) at `instant`, and of how many lots. */
 static int
-transfer_prepare (struct card *from, int64_t instant, const struct lot_source *source, int64_t *points, uint32_t *count,
-                  struct error *err)
+transfer_prepare (struct card *from, const struct card *to, int64_t instant, const struct lot_source *source,
+                  int64_t *points, uint32_t *count, struct error *err)
 {
     *points = 0;
     *count = 0;
     while (from->points > 0 && !from->complete)
         if (ledger_lots_read_more (from, source, err) != 0)
             return -1;
-    for (uint32_t i = 0; i < from->loaded_count; i++)
-        if (is_alive (&from->lots[i], instant)) {
-            *points += from->lots[i].remaining - from->lots[i].held;
-            ++*count;
-        }
+    for (uint32_t i = 0; i < from->loaded_count; i++) {
+        int64_t leaving = leaves (&from->lots[i], to, instant);
+        *points += leaving;
+        *count += leaving > 0;
+    }
     return 0;
 }
 
-/* Takes `points` off live lots, FEFO: a lot that is emptied is closed, and opened on `to` (NULL: nowhere). */
+/* Takes what leaves off the lots, FEFO: a lot that is emptied is closed, and opened on `to`. */
 static uint32_t
-transfer_apply (struct card *from, struct card *to, int64_t points, int64_t instant, struct lot_use *closed,
-                struct lot_use *opened, struct lot_move *moves)
+transfer_apply (struct card *from, struct card *to, int64_t instant, struct lot_use *closed, struct lot_use *opened,
+                struct lot_move *moves)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < from->loaded_count && points > 0; i++) {
+    for (uint32_t i = 0; i < from->loaded_count; i++) {
         struct lot *lot = &from->lots[i];
-        if (!is_alive (lot, instant) || lot->remaining == lot->held)
+        int64_t moved = leaves (lot, to, instant), held = lot->held;
+        if (moved == 0)
             continue;
-        int64_t moved = lot->remaining - lot->held;
-        points -= moved;
         ledger_lot_take (lot, moved);
         if (lot->remaining == 0)
             lot->state = LOT_CLOSED;
         closed[count] = (struct lot_use){ lot->lot_no, moved };
         if (to != NULL) {
+            lot->held = 0;
             int32_t number = ledger_lot_open (to, (struct lot){ .gained = lot->gained,
                                                                 .usable_from = lot->usable_from,
                                                                 .expires = lot->expires,
                                                                 .initial = moved,
+                                                                .held = held,
                                                                 .origin_ref = lot->origin_ref });
             opened[count] = (struct lot_use){ number, moved };
             moves[count] = (struct lot_move){ lot->lot_no, number, moved };
         }
         count++;
     }
-    assert (points == 0);
     return count;
+}
+
+/* Room on `to` for the open holds of `from`, and for their parts; NULL: out of memory. */
+static struct lot_use *
+holds_prepare (const struct card *from, struct card *to, struct arena *arena)
+{
+    uint32_t holds = 0, parts = 0;
+    for (uint32_t i = 0; i < from->hold_count; i++)
+        if (from->holds[i].state == HOLD_OPEN) {
+            holds++;
+            parts += from->holds[i].use_count;
+        }
+    return ledger_holds_reserve (to, holds, arena) != 0 ? NULL
+                                                        : arena_array_of (arena, (size_t)parts + 1, struct lot_use);
 }
 
 /* Pays what a card owes from what it has. */
@@ -97,7 +120,7 @@ ledger_transfer (struct card *from, struct card *to, int64_t instant, const stru
     uint32_t lot_count;
     *moves = NULL;
     *move_count = 0;
-    if (transfer_prepare (from, instant, source, &points, &lot_count, err) != 0)
+    if (transfer_prepare (from, to, instant, source, &points, &lot_count, err) != 0)
         return -1;
     if (points == 0 && from->debt == 0)
         return 0;
@@ -106,12 +129,14 @@ ledger_transfer (struct card *from, struct card *to, int64_t instant, const stru
                             to->card_id);
     struct lot_use *uses = arena_array_of (arena, (size_t)lot_count * 2 + 1, struct lot_use);
     struct lot_move *list = arena_array_of (arena, (size_t)lot_count + 1, struct lot_move);
-    if (uses == NULL || list == NULL || lot_count > (uint32_t)(INT32_MAX - to->lot_count) ||
+    struct lot_use *held_uses = holds_prepare (from, to, arena);
+    if (uses == NULL || list == NULL || held_uses == NULL || lot_count > (uint32_t)(INT32_MAX - to->lot_count) ||
         ledger_lots_reserve (to, lot_count, arena) != 0 || ledger_journal_reserve (from, 1, arena) != 0 ||
         ledger_journal_reserve (to, 2, arena) != 0)
         return out_of_memory (err);
 
-    uint32_t count = transfer_apply (from, to, points, instant, uses, uses + lot_count, list);
+    uint32_t count = transfer_apply (from, to, instant, uses, uses + lot_count, list);
+    ledger_holds_move (from, to, list, count, held_uses);
     from->debt = 0;
     ledger_journal_add (from, JOURNAL_TRANSFER, -points, instant, uses, count);
     to->debt = debt;
@@ -128,7 +153,7 @@ ledger_reset (struct card *card, int64_t instant, const struct lot_source *sourc
 {
     int64_t points;
     uint32_t lot_count;
-    if (transfer_prepare (card, instant, source, &points, &lot_count, err) != 0)
+    if (transfer_prepare (card, NULL, instant, source, &points, &lot_count, err) != 0)
         return -1;
     *lost = points;
     if (points == 0)
@@ -136,7 +161,7 @@ ledger_reset (struct card *card, int64_t instant, const struct lot_source *sourc
     struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
     if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
         return out_of_memory (err);
-    uint32_t count = transfer_apply (card, NULL, points, instant, uses, NULL, NULL);
+    uint32_t count = transfer_apply (card, NULL, instant, uses, NULL, NULL);
     ledger_journal_add (card, JOURNAL_TRANSFER, -points, instant, uses, count);
     assert (ledger_check (card) == NULL);
     return 0;

@@ -118,7 +118,9 @@
        "CROSS JOIN LATERAL (SELECT * FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.id AND r.state = 1 OFFSET 0) h " \
        "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = h.card_id AND m.lot_no = h.lot_no LIMIT 1) l " \
        "ORDER BY h.card_id, h.hold_id, l.expires, l.gained, l.lot_no")                                         \
-    X (HOLD_STATE, "SELECT state FROM point_holds WHERE bucket = $1::int2 AND card_id = $2::int8 AND hold_id = $3::text LIMIT 1") \
+    /* One that moved away and came back is where it is, not where it was. */                                  \
+    X (HOLD_STATE,                                                                                             \
+       "SELECT state, moved_to FROM point_holds WHERE bucket = $1::int2 AND card_id = $2::int8 AND hold_id = $3::text ORDER BY state LIMIT 1") \
     X (SPENDING_SINCE,                                                                                         \
        "SELECT day - date '1970-01-01', amount FROM member_spending WHERE bucket = $1::int2 AND partner_id = $2::int8 " \
        "AND day >= date '1970-01-01' + $3::int4")                                                              \
@@ -207,14 +209,13 @@
        "CROSS JOIN LATERAL (SELECT ctid FROM point_moves r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.lot_no = t.lot_no LIMIT 1) r) s "\
        "WHERE m.ctid = s.place")                                                                               \
     X (HOLDS_INSERT,                                                                                           \
-       "INSERT INTO point_holds (bucket, card_id, hold_id, lot_no, points, until, state, held_at) "            \
-       "SELECT $1::int2, t.card_id, t.hold_id, t.lot_no, t.points, t.until, t.state, $8::timestamptz "         \
-       "FROM unnest($2::int8[], $3::text[], $4::int4[], $5::int8[], $6::timestamptz[], $7::int2[]) "           \
-       "AS t(card_id, hold_id, lot_no, points, until, state)")                                                 \
+       "INSERT INTO point_holds (bucket, card_id, hold_id, lot_no, points, until, state, moved_to, held_at) "  \
+       "SELECT $1::int2, t.*, $9::timestamptz "                                                                \
+       "FROM unnest($2::int8[], $3::text[], $4::int4[], $5::int8[], $6::timestamptz[], $7::int2[], $8::int8[]) AS t")                                                 \
     X (HOLDS_CLOSE,                                                                                            \
-       "UPDATE point_holds h SET state = s.state FROM (SELECT t.state, r.ctid AS place "                       \
-       "FROM unnest($2::int8[], $3::text[], $4::int2[]) AS t(card_id, hold_id, state) CROSS JOIN LATERAL ("    \
-       "SELECT ctid FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.hold_id = t.hold_id OFFSET 0) r) s " \
+       "UPDATE point_holds h SET state = s.state, moved_to = s.moved_to FROM (SELECT t.state, t.moved_to, r.ctid AS place " \
+       "FROM unnest($2::int8[], $3::text[], $4::int2[], $5::int8[]) AS t(card_id, hold_id, state, moved_to) CROSS JOIN LATERAL (" \
+       "SELECT ctid FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.hold_id = t.hold_id AND r.state = 1 OFFSET 0) r) s " \
        "WHERE h.ctid = s.place")                                                                               \
     X (HISTORY_INSERT,                                                                                         \
        "INSERT INTO point_history (bucket, card_id, seq, recorded_at, kind, points_amount, points_balance, debt, " \

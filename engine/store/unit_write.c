@@ -195,37 +195,61 @@ send_lots (struct unit *unit, int bucket, unsigned *sent)
     return inserted < 0 || updated < 0 ? -1 : 0;
 }
 
+static void
+add_moved_to (struct pg_array *column, const struct hold *hold)
+{
+    if (hold->state == HOLD_MOVED)
+        pg_array_int (column, hold->moved_to);
+    else
+        pg_array_null (column);
+}
+
+static void
+add_fresh_hold (struct rows *rows, int64_t card_id, const struct hold *hold)
+{
+    for (uint32_t use = 0; use < hold->use_count; use++) {
+        rows->count++;
+        pg_array_int (&rows->columns[0], card_id);
+        pg_array_bytes (&rows->columns[1], hold->hold_id);
+        pg_array_int (&rows->columns[2], hold->uses[use].lot_no);
+        pg_array_int (&rows->columns[3], hold->uses[use].points);
+        pg_array_time (&rows->columns[4], hold->until);
+        pg_array_int (&rows->columns[5], hold->state);
+        add_moved_to (&rows->columns[6], hold);
+    }
+}
+
+static void
+add_closed_hold (struct rows *rows, int64_t card_id, const struct hold *hold)
+{
+    rows->count++;
+    pg_array_int (&rows->columns[0], card_id);
+    pg_array_bytes (&rows->columns[1], hold->hold_id);
+    pg_array_int (&rows->columns[2], hold->state);
+    add_moved_to (&rows->columns[3], hold);
+}
+
 static int
 send_holds (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type NEW_TYPES[] = { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_TIMESTAMPTZ, PG_INT2 };
-    static const enum pg_type CLOSED_TYPES[] = { PG_INT8, PG_TEXT, PG_INT2 };
+    static const enum pg_type NEW_TYPES[] = { PG_INT8, PG_TEXT, PG_INT4, PG_INT8, PG_TIMESTAMPTZ, PG_INT2, PG_INT8 };
+    static const enum pg_type CLOSED_TYPES[] = { PG_INT8, PG_TEXT, PG_INT2, PG_INT8 };
     struct rows fresh, closed;
-    rows_begin (&fresh, 6, NEW_TYPES);
-    rows_begin (&closed, 3, CLOSED_TYPES);
+    rows_begin (&fresh, 7, NEW_TYPES);
+    rows_begin (&closed, 4, CLOSED_TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct card *card = &unit->cards[i].card;
         for (uint32_t j = 0; unit->cards[i].bucket == bucket && j < card->hold_count; j++) {
             const struct hold *hold = &card->holds[j];
-            for (uint32_t use = 0; hold->is_new && use < hold->use_count; use++) {
-                fresh.count++;
-                pg_array_int (&fresh.columns[0], card->card_id);
-                pg_array_bytes (&fresh.columns[1], hold->hold_id);
-                pg_array_int (&fresh.columns[2], hold->uses[use].lot_no);
-                pg_array_int (&fresh.columns[3], hold->uses[use].points);
-                pg_array_time (&fresh.columns[4], hold->until);
-                pg_array_int (&fresh.columns[5], hold->state);
-            }
-            if (!hold->is_new && hold->is_changed) {
-                closed.count++;
-                pg_array_int (&closed.columns[0], card->card_id);
-                pg_array_bytes (&closed.columns[1], hold->hold_id);
-                pg_array_int (&closed.columns[2], hold->state);
-            }
+            if (hold->is_new)
+                add_fresh_hold (&fresh, card->card_id, hold);
+            else if (hold->is_changed)
+                add_closed_hold (&closed, card->card_id, hold);
         }
     }
-    int inserted = rows_send (unit, STATEMENT_HOLDS_INSERT, bucket, false, true, &fresh, sent);
+    /* What came back to a card is open there again after what left it was closed. */
     int updated = rows_send (unit, STATEMENT_HOLDS_CLOSE, bucket, false, false, &closed, sent);
+    int inserted = rows_send (unit, STATEMENT_HOLDS_INSERT, bucket, false, true, &fresh, sent);
     return inserted < 0 || updated < 0 ? -1 : 0;
 }
 

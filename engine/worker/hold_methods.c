@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { HOLD_MOVES_MAX = 16 }; /* how often a hold is followed */
+
 static int
 no_memory (struct request *request)
 {
@@ -75,7 +77,7 @@ points_hold_execute (struct executor *executor, struct request *request)
 
 /* ---- an open hold */
 
-int64_t
+static int64_t
 hold_card_id (struct str hold_id)
 {
     uint32_t size = 0;
@@ -88,6 +90,42 @@ hold_card_id (struct str hold_id)
     return card_id;
 }
 
+/* Reads the state of a hold that is not open in memory: 0 where there is none. */
+static int
+read_state (struct executor *executor, struct request *request, int64_t card_id, struct str hold_id, int64_t *state,
+            int64_t *moved_to)
+{
+    struct unit *unit = &executor->unit;
+    struct pg_params params = { .arena = unit->arena };
+    pg_param_int2 (&params, bucket_of_card (card_id, unit->buckets));
+    pg_param_int8 (&params, card_id);
+    pg_param_text (&params, hold_id);
+    PGresult *result =
+        pg_run (unit->pg, STATEMENT_HOLD_STATE, &params, unit->deadline_us, &unit->failure, &request->error);
+    if (result == NULL)
+        return -1;
+    bool is_there = PQntuples (result) > 0;
+    *state = is_there ? pg_int (result, 0, 0) : 0;
+    *moved_to = is_there && *state == HOLD_MOVED ? pg_int (result, 0, 1) : 0;
+    PQclear (result);
+    return 0;
+}
+
+int
+hold_card_look_up (struct executor *executor, struct request *request, struct str hold_id, int64_t *card_id)
+{
+    *card_id = hold_card_id (hold_id);
+    for (unsigned moves = 0; *card_id != 0 && moves < HOLD_MOVES_MAX; moves++) {
+        int64_t state, moved_to;
+        if (read_state (executor, request, *card_id, hold_id, &state, &moved_to) < 0)
+            return -1;
+        if (state != HOLD_MOVED)
+            break;
+        *card_id = moved_to;
+    }
+    return 0;
+}
+
 int
 hold_prepare (struct executor *executor, struct request *request)
 {
@@ -96,31 +134,21 @@ hold_prepare (struct executor *executor, struct request *request)
     if (data == NULL)
         return -1;
     data->selector.has_id = true;
-    data->selector.card_id = hold_card_id (request->record->fields[F_POINTS_CAPTURE_HOLD_ID].text);
     return 0;
+}
+
+int
+hold_look_up (struct executor *executor, struct request *request)
+{
+    struct card_request *data = request->data;
+    return hold_card_look_up (executor, request, request->record->fields[F_POINTS_CAPTURE_HOLD_ID].text,
+                              &data->selector.card_id);
 }
 
 /* Why there is no open hold of that id. */
 static void
-refuse_closed (struct executor *executor, struct request *request, const struct unit_card *card, struct str hold_id)
+refuse_closed (struct request *request, int64_t state, struct str hold_id)
 {
-    struct unit *unit = &executor->unit;
-    struct pg_params params = { .arena = unit->arena };
-    int64_t state = 0;
-    for (uint32_t i = 0; card != NULL && i < card->card.hold_count; i++)
-        if (str_equal (card->card.holds[i].hold_id, hold_id))
-            state = card->card.holds[i].state; /* closed just now */
-    if (card != NULL && state == 0) {
-        pg_param_int2 (&params, card->bucket);
-        pg_param_int8 (&params, card->card.card_id);
-        pg_param_text (&params, hold_id);
-        PGresult *result =
-            pg_run (unit->pg, STATEMENT_HOLD_STATE, &params, unit->deadline_us, &unit->failure, &request->error);
-        if (result == NULL)
-            return;
-        state = PQntuples (result) > 0 ? pg_int (result, 0, 0) : 0;
-        PQclear (result);
-    }
     if (state == 0) {
         error_field (&request->error, ERROR_NOT_FOUND, "hold_id", "there is no hold %.*s", (int)hold_id.size,
                      hold_id.data);
@@ -134,21 +162,55 @@ refuse_closed (struct executor *executor, struct request *request, const struct 
     }
 }
 
-struct hold *
-hold_open (struct executor *executor, struct request *request, struct unit_card *card, struct str hold_id)
+/* What became of the hold since it was read; 0: nothing. */
+static int64_t
+closed_just_now (const struct card *card, struct str hold_id, int64_t *moved_to)
 {
-    struct hold *hold = card == NULL ? NULL : ledger_hold_find (&card->card, hold_id);
-    if (hold == NULL)
-        refuse_closed (executor, request, card, hold_id);
-    return hold;
+    int64_t state = 0;
+    for (uint32_t i = 0; i < card->hold_count; i++)
+        if (str_equal (card->holds[i].hold_id, hold_id)) {
+            state = card->holds[i].state;
+            *moved_to = card->holds[i].moved_to;
+        }
+    return state;
+}
+
+struct hold *
+hold_open (struct executor *executor, struct request *request, int64_t card_id, struct str hold_id,
+           struct unit_card **card)
+{
+    int64_t state = 0;
+    for (unsigned moves = 0; card_id != 0 && moves < HOLD_MOVES_MAX; moves++) {
+        int64_t moved_to = 0;
+        *card = unit_card (&executor->unit, card_id);
+        struct hold *hold = *card == NULL ? NULL : ledger_hold_find (&(*card)->card, hold_id);
+        if (hold != NULL)
+            return hold;
+        state = *card == NULL ? 0 : closed_just_now (&(*card)->card, hold_id, &moved_to);
+        if (state == 0 && read_state (executor, request, card_id, hold_id, &state, &moved_to) < 0)
+            return NULL;
+        if (state != HOLD_MOVED)
+            break;
+        card_id = moved_to;
+        if (unit_card (&executor->unit, card_id) != NULL)
+            continue;
+        /* It moved between the look-up and the locks. */
+        if (executor->unit.locking)
+            request->status = REQUEST_DEFERRED;
+        else
+            request_fail (request, ERROR_BUSY, "hold %.*s is moving to another card", (int)hold_id.size, hold_id.data);
+        return NULL;
+    }
+    refuse_closed (request, state, hold_id);
+    return NULL;
 }
 
 static struct hold *
 hold_named (struct executor *executor, struct request *request, struct unit_card **card)
 {
     const struct card_request *data = request->data;
-    *card = data->selector.card_id == 0 ? NULL : unit_card (&executor->unit, data->selector.card_id);
-    return hold_open (executor, request, *card, request->record->fields[F_POINTS_CAPTURE_HOLD_ID].text);
+    return hold_open (executor, request, data->selector.card_id, request->record->fields[F_POINTS_CAPTURE_HOLD_ID].text,
+                      card);
 }
 
 /* What was let go is booked where it is past its expiry; the answer is the card. */

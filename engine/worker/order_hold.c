@@ -24,9 +24,9 @@ run_open_hold (struct order_run *run)
     struct str hold_id = run->record.order.hold_id;
     if (hold_id.size == 0)
         return 0;
-    struct unit_card *card = run->data->hold_card_id == 0 ? NULL : unit_card (run->unit, run->data->hold_card_id);
-    if (hold_open (run->executor, run->request, card, hold_id) == NULL)
-        return refuse (run);
+    struct unit_card *card;
+    if (hold_open (run->executor, run->request, run->data->hold_card_id, hold_id, &card) == NULL)
+        return run->request->status == REQUEST_DEFERRED ? -1 : refuse (run);
     if (!run_may_use (run, &card->card)) {
         error_field (&run->request->error, ERROR_INVALID_REQUEST, "hold_id", "holds points of another member's card");
         return refuse (run);

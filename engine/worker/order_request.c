@@ -311,10 +311,8 @@ order_prepare (struct executor *executor, struct request *request)
         .session_id = fields[F_ORDER_SESSION_ID].integer,
         .explain = fields[F_ORDER_EXPLAIN].boolean,
     };
-    if (fields[F_ORDER_HOLD_ID].present) {
+    if (fields[F_ORDER_HOLD_ID].present)
         data->order.hold_id = fields[F_ORDER_HOLD_ID].text;
-        data->hold_card_id = hold_card_id (data->order.hold_id);
-    }
     request->data = data;
     request->member_bucket = data->order.has_partner
                                  ? bucket_of_partner (data->order.partner_id, executor->engine->buckets)
@@ -543,6 +541,9 @@ order_look_up (struct executor *executor, struct request *request)
         data->found_key = data->originals[0].found;
         request->member_bucket = data->found_key ? data->originals[0].place.bucket : request->keys[0].bucket;
     }
+    if (data->order.hold_id.size > 0 &&
+        hold_card_look_up (executor, request, data->order.hold_id, &data->hold_card_id) < 0)
+        return -1;
     return look_up_codes (executor, request, data);
 }
 

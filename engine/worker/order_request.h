@@ -54,7 +54,7 @@ struct order_request {
     uint32_t presented_count, printed_count;
     struct presented_card *presented;
     struct printed_code *printed;
-    int64_t hold_card_id;   /* of order.hold_id; 0: none, or no hold has that id */
+    int64_t hold_card_id;   /* of order.hold_id, as looked up; 0: none, or no hold has that id */
     uint32_t original_count;
     struct original_place *originals;
     uint32_t limited_count;

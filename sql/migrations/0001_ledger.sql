@@ -328,8 +328,10 @@ CREATE TABLE point_holds (
     lot_no  integer NOT NULL,
     points  bigint NOT NULL CHECK (points > 0),
     until   timestamptz NOT NULL,
-    state   smallint NOT NULL CHECK (state BETWEEN 1 AND 4), -- open, captured, released, expired
+    state   smallint NOT NULL CHECK (state BETWEEN 1 AND 5), -- open, captured, released, expired, moved
+    moved_to bigint, -- the card where it is open, or was closed, under the same id
     held_at timestamptz NOT NULL,
+    CHECK ((state = 5) = (moved_to IS NOT NULL)),
     PRIMARY KEY (bucket, card_id, hold_id, lot_no)
 );
 CREATE INDEX point_holds_open ON point_holds (bucket, card_id) WHERE state = 1;

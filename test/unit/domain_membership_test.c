@@ -136,3 +136,83 @@ Test (rule_23, a_transfer_conserves_points_and_dates)
     cr_expect (eq (u32, count, 0));
     arena_destroy (&arena);
 }
+
+Test (rule_23, what_is_held_moves_with_its_holds)
+{
+    struct arena *arena = arena_new (1 << 20);
+    struct card from = { .card_id = 1, .complete = true, .pending_until = INT64_MIN };
+    struct card to = { .card_id = 2, .complete = true, .pending_until = INT64_MIN };
+    const struct lot_move *moves;
+    uint32_t count;
+    int64_t left;
+    struct error err = { 0 };
+    cr_assert_eq (ledger_gain (&from, JOURNAL_EARN, 50, 10, 10, 90, 7, arena, NULL, &err), 0);
+    cr_assert_eq (ledger_gain (&from, JOURNAL_EARN, 1000, 10, 10, 500, 7, arena, NULL, &err), 0);
+    cr_assert_eq (ledger_hold (&from, STR ("A"), 30, 20, 700, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_hold (&from, STR ("B"), 40, 20, 800, NULL, arena, &err), 0); /* 20 of each lot */
+    cr_assert_eq (ledger_gain (&to, JOURNAL_EARN, 5, 30, 30, 400, 8, arena, NULL, &err), 0);
+    from.debt = 2000;
+    cr_assert_eq (ledger_transfer (&from, &to, 100, NULL, arena, &moves, &count, &err),
+                  0); /* the first lot is expired */
+    cr_expect (eq (u32, count, 2));
+    cr_expect (eq (i64, from.points, 0));
+    cr_expect (eq (i64, from.held, 0));
+    cr_expect (eq (i64, to.held, 70));
+    cr_expect (eq (i64, to.points, 70)); /* debt is paid from what is free alone */
+    cr_expect (eq (i64, to.debt, 2000 - 980 - 5));
+    cr_expect_null (ledger_hold_find (&from, STR ("A")));
+    cr_expect (from.holds[0].state == HOLD_MOVED && from.holds[0].moved_to == 2);
+    struct hold *first = ledger_hold_find (&to, STR ("A")), *second = ledger_hold_find (&to, STR ("B"));
+    cr_assert (first != NULL && second != NULL && first->is_new && first->until == 700 && second->use_count == 2);
+    cr_expect (first->uses[0].lot_no == moves[0].to_lot && second->uses[1].lot_no == moves[1].to_lot);
+    cr_expect_null (ledger_check (&from));
+    cr_expect_null (ledger_check (&to));
+    cr_assert_eq (ledger_hold_capture (&to, first, JOURNAL_REDEEM, 25, 100, arena, NULL, &err), 0);
+    ledger_hold_release (&to, second);
+    cr_assert_eq (ledger_expire (&to, 100, NULL, arena, &left, &err), 0);
+    cr_expect (eq (i64, left, 25)); /* what was let go of the lot that is past its expiry */
+    cr_expect (eq (i64, to.points, 20));
+    arena_destroy (&arena);
+}
+
+Test (rule_23, only_the_held_part_of_an_expired_lot_moves)
+{
+    struct arena *arena = arena_new (1 << 20);
+    struct card from = { .card_id = 1, .complete = true, .pending_until = INT64_MIN };
+    struct card to = { .card_id = 2, .complete = true, .pending_until = INT64_MIN };
+    const struct lot_move *moves;
+    uint32_t count;
+    struct error err = { 0 };
+    cr_assert_eq (ledger_gain (&from, JOURNAL_EARN, 50, 10, 10, 90, 7, arena, NULL, &err), 0);
+    cr_assert_eq (ledger_hold (&from, STR ("A"), 30, 20, 700, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_transfer (&from, &to, 100, NULL, arena, &moves, &count, &err), 0);
+    cr_expect (eq (i64, from.points, 20));
+    cr_expect (from.lots[0].state == LOT_ACTIVE && from.lots[0].held == 0);
+    cr_expect (eq (i64, to.points, 30));
+    cr_expect (to.lots[0].expires == 90 && to.lots[0].held == 30);
+    /* And on to a third, and back: the hold is open on one card at a time. */
+    struct card third = { .card_id = 3, .complete = true, .pending_until = INT64_MIN };
+    cr_assert_eq (ledger_transfer (&to, &third, 110, NULL, arena, &moves, &count, &err), 0);
+    cr_assert_eq (ledger_transfer (&third, &from, 120, NULL, arena, &moves, &count, &err), 0);
+    cr_expect_null (ledger_hold_find (&to, STR ("A")));
+    cr_expect_null (ledger_hold_find (&third, STR ("A")));
+    cr_assert_not_null (ledger_hold_find (&from, STR ("A")));
+    cr_expect (eq (i64, from.points, 50));
+    cr_expect_null (ledger_check (&from));
+    arena_destroy (&arena);
+}
+
+Test (rule_23, a_reset_leaves_what_is_held)
+{
+    struct arena *arena = arena_new (1 << 20);
+    struct card card = { .card_id = 1, .complete = true, .pending_until = INT64_MIN };
+    int64_t lost;
+    struct error err = { 0 };
+    cr_assert_eq (ledger_gain (&card, JOURNAL_EARN, 50, 10, 10, 900, 7, arena, NULL, &err), 0);
+    cr_assert_eq (ledger_hold (&card, STR ("A"), 30, 20, 700, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_reset (&card, 100, NULL, arena, &lost, &err), 0);
+    cr_expect (eq (i64, lost, 20));
+    cr_expect (card.points == 30 && card.held == 30);
+    cr_expect_null (ledger_check (&card));
+    arena_destroy (&arena);
+}
