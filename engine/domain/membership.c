@@ -18,8 +18,6 @@ membership_level_at (const struct catalog *catalog, const struct membership *mem
         return NULL;
     if (membership->has_level && instant >= membership->from && instant < membership->to)
         level = membership_level (catalog, membership->membership_product_id);
-    else if (membership->has_level && membership->has_before && instant < membership->from)
-        level = membership_level (catalog, membership->before);
     return level != NULL ? level : &catalog->levels[0];
 }
 

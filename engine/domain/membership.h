@@ -13,8 +13,6 @@
 struct membership {
     bool has_level;                /* one was given or reached; else the base level */
     int64_t membership_product_id; /* held from `from` until before `to` */
-    bool has_before;
-    int64_t before;                /* the level that was held until `from` */
     int64_t from, to;              /* instants; INSTANT_NONE, INSTANT_NEVER */
     int64_t below_since;           /* when an evaluation first found the spending too low; INSTANT_NONE */
 };
@@ -30,7 +28,7 @@ struct member_spending {
     const struct spent_day *days; /* in any order; a day may stand there more than once */
 };
 
-/* The level held at an instant; NULL when the catalog has no levels. A level that the catalog has no more is the base. */
+/* The level held at an instant, of the membership of that time; NULL when the catalog has no levels. A level that the catalog has no more is the base. */
 const struct level *membership_level_at (const struct catalog *catalog, const struct membership *membership, int64_t instant);
 
 /* The first day of a level's window at an instant; INT32_MIN: all of a member's life. */

@@ -12,10 +12,10 @@
     "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry "
 #define MEMBER_COLUMNS                                                                                         \
     "r.partner_id, r.order_count, r.spending, r.last_order, r.membership_product_id, r.membership_from, r.membership_to, " \
-    "r.membership_before, r.below_since, r.spending_undated "
+    "r.below_since, r.spending_undated "
 #define LOT_COLUMNS "l.card_id, l.lot_no, l.state, l.gained, l.usable_from, l.expires, l.initial, l.remaining, l.origin_ref "
 #define ORDER_COLUMNS "o.order_ref, o.recorded_at, o.kind, o.state, o.partner_id, o.record "
-#define HISTORY_COLUMNS "seq, kind, points_amount, points_balance, debt, transaction_time, origin, order_ref "
+#define HISTORY_COLUMNS "seq, kind, points_amount, points_balance, debt, transaction_time, origin, order_ref, status_membership_product_id "
 /* A version of a catalog row that is in force at $1. */
 #define IN_FORCE "version_from <= $1::int8 AND (version_to IS NULL OR version_to > $1::int8)"
 
@@ -124,6 +124,10 @@
     X (SPENDING_SINCE,                                                                                         \
        "SELECT day - date '1970-01-01', amount FROM member_spending WHERE bucket = $1::int2 AND partner_id = $2::int8 " \
        "AND day >= date '1970-01-01' + $3::int4")                                                              \
+    /* What was held at $3, or ended before. */                                                                \
+    X (MEMBERSHIP_AT,                                                                                          \
+       "SELECT membership_product_id, since, until FROM membership_history WHERE bucket = $1::int2 AND partner_id = $2::int8 " \
+       "AND since <= $3::timestamptz ORDER BY recorded_at DESC, position DESC LIMIT 1")                        \
     X (LOT_TRANSFERS_READ,                                                                                     \
        "SELECT to_card_id, to_lot_no FROM lot_transfers WHERE bucket = $1::int2 AND card_id = $2::int8 AND lot_no = $3::int4 " \
        "ORDER BY to_card_id, to_lot_no")                                                                       \
@@ -171,15 +175,19 @@
        "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
     X (MEMBERSHIPS_UPDATE,                                                                                     \
        "UPDATE members m SET membership_product_id = s.level, membership_from = s.level_from, membership_to = s.level_to, " \
-       "membership_before = s.level_before, below_since = s.below_since, spending_undated = s.undated FROM (SELECT t.*, r.ctid AS place " \
-       "FROM unnest($2::int8[], $3::int8[], $4::timestamptz[], $5::timestamptz[], $6::int8[], $7::timestamptz[], $8::int8[]) " \
-       "AS t(id, level, level_from, level_to, level_before, below_since, undated) "                            \
+       "below_since = s.below_since, spending_undated = s.undated FROM (SELECT t.*, r.ctid AS place " \
+       "FROM unnest($2::int8[], $3::int8[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::int8[]) " \
+       "AS t(id, level, level_from, level_to, below_since, undated) "                            \
        "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
     X (SPENDING_ADD,                                                                                           \
        "INSERT INTO member_spending AS s (bucket, partner_id, day, amount) "                                   \
        "SELECT $1::int2, t.id, date '1970-01-01' + t.day, sum(t.amount)::int8 "                                \
        "FROM unnest($2::int8[], $3::int4[], $4::int8[]) AS t(id, day, amount) GROUP BY t.id, t.day ORDER BY t.id, t.day " \
        "ON CONFLICT (bucket, partner_id, day) DO UPDATE SET amount = s.amount + excluded.amount")              \
+    X (MEMBERSHIP_HISTORY_INSERT,                                                                              \
+       "INSERT INTO membership_history (bucket, partner_id, membership_product_id, since, until, order_ref, origin, recorded_at) " \
+       "SELECT $1::int2, t.*, $8::timestamptz FROM unnest($2::int8[], $3::int8[], $4::timestamptz[], $5::timestamptz[], " \
+       "$6::int8[], $7::text[]) AS t")                                                                         \
     X (LOT_TRANSFERS_INSERT,                                                                                   \
        "INSERT INTO lot_transfers (bucket, card_id, lot_no, to_card_id, to_lot_no, points, recorded_at) "      \
        "SELECT $1::int2, t.*, $7::timestamptz FROM unnest($2::int8[], $3::int4[], $4::int8[], $5::int4[], $6::int8[]) AS t") \
@@ -219,12 +227,12 @@
        "WHERE h.ctid = s.place")                                                                               \
     X (HISTORY_INSERT,                                                                                         \
        "INSERT INTO point_history (bucket, card_id, seq, recorded_at, kind, points_amount, points_balance, debt, " \
-       "transaction_time, order_ref, origin, lot_nos, lot_points) "                                            \
+       "transaction_time, order_ref, origin, status_membership_product_id, lot_nos, lot_points) "              \
        "SELECT $1::int2, t.card_id, t.seq, $2::timestamptz, t.kind, t.amount, t.balance, t.debt, t.time, t.order_ref, t.origin, " \
-       "t.lot_nos::int4[], t.lot_points::int8[] "                                                              \
+       "t.status, t.lot_nos::int4[], t.lot_points::int8[] "                                                              \
        "FROM unnest($3::int8[], $4::int4[], $5::int2[], $6::int8[], $7::int8[], $8::int8[], $9::timestamptz[], " \
-       "$10::int8[], $11::text[], $12::text[], $13::text[]) "                                                  \
-       "AS t(card_id, seq, kind, amount, balance, debt, time, order_ref, origin, lot_nos, lot_points)")        \
+       "$10::int8[], $11::text[], $12::int8[], $13::text[], $14::text[]) "                                     \
+       "AS t(card_id, seq, kind, amount, balance, debt, time, order_ref, origin, status, lot_nos, lot_points)")        \
     X (ORDERS_INSERT,                                                                                          \
        "INSERT INTO orders (bucket, order_ref, recorded_at, kind, partner_id, record) "                        \
        "SELECT $1::int2, t.order_ref, $2::timestamptz, t.kind, t.partner_id, t.record "                        \

@@ -144,14 +144,32 @@ unit_card_add (struct unit *unit, int64_t card_id, int64_t program_id, bool has_
     return card;
 }
 
+/* Where the card's member stood; a bearer stands nowhere. */
+static int
+level_at (struct unit *unit, const struct card *card, int64_t instant, struct unit_origin *origin)
+{
+    struct unit_member *member = card->has_partner ? unit_member (unit, card->partner_id) : NULL;
+    struct membership then;
+    struct error err;
+    if (member == NULL || unit->catalog == NULL || unit->catalog->level_count == 0)
+        return 0;
+    if (unit_membership_at (unit, member, instant, &then, &err) < 0)
+        return -1;
+    origin->has_level = true;
+    origin->level = membership_level_at (unit->catalog, &then, instant)->membership_product_id;
+    return 0;
+}
+
 int
 unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_ref, struct str text)
 {
     while (card->origin_count < card->card.journal_size) {
-        if (!unit_grow (unit->arena, (void **)&card->origins, card->origin_count, &card->origin_capacity,
+        struct unit_origin origin = { .order_ref = order_ref, .text = text };
+        if (level_at (unit, &card->card, card->card.journal[card->origin_count].time, &origin) < 0 ||
+            !unit_grow (unit->arena, (void **)&card->origins, card->origin_count, &card->origin_capacity,
                         sizeof *card->origins))
             return -1;
-        card->origins[card->origin_count++] = (struct unit_origin){ order_ref, text };
+        card->origins[card->origin_count++] = origin;
     }
     return 0;
 }
@@ -175,6 +193,7 @@ unit_save (const struct unit *unit, struct unit_savepoint *savepoint)
                                           .event_count = unit->event_count,
                                           .cancel_count = unit->cancel_count,
                                           .spent_count = unit->spent_count,
+                                          .level_count = unit->level_count,
                                           .transfer_count = unit->transfer_count };
 }
 
@@ -230,6 +249,7 @@ unit_restore (struct unit *unit, const struct unit_savepoint *savepoint)
     unit->event_count = savepoint->event_count;
     unit->cancel_count = savepoint->cancel_count;
     unit->spent_count = savepoint->spent_count;
+    unit->level_count = savepoint->level_count;
     unit->transfer_count = savepoint->transfer_count;
     for (uint32_t i = 0; i < savepoint->saved_count; i++) {
         struct unit_card *entry = &unit->cards[savepoint->saved[i].place];
@@ -281,6 +301,12 @@ int
 unit_add_spent (struct unit *unit, const struct unit_spent *spent)
 {
     return ADD (unit, spent, spent_count, spent_capacity, *spent);
+}
+
+int
+unit_add_level (struct unit *unit, const struct unit_level *level)
+{
+    return ADD (unit, levels, level_count, level_capacity, *level);
 }
 
 int

@@ -24,6 +24,9 @@ struct unit_member {
     bool has_birthday;
     int32_t birthday;   /* where it was asked for: unit_read_birthdays */
     struct membership membership;
+    bool then_read;          /* what the last unit_membership_at read, of then_instant */
+    int64_t then_instant;
+    struct membership then;
     bool membership_changed; /* it, or what follows */
     bool has_undated;        /* spending is kept by day */
     int64_t undated_minor;   /* what of the spending is not */
@@ -41,6 +44,14 @@ struct unit_spent {
     struct spent_day spent;
 };
 
+/* A level that a member was given or reached. */
+struct unit_level {
+    int16_t bucket;
+    int64_t partner_id, membership_product_id, since, until;
+    int64_t order_ref; /* what caused it (0: no order), and the order's id or the reason */
+    struct str origin;
+};
+
 /* A lot that was moved to another card of its member. */
 struct unit_transfer {
     int16_t bucket;
@@ -52,6 +63,8 @@ struct unit_transfer {
 struct unit_origin {
     int64_t order_ref;
     struct str text; /* the order's id, or a reason */
+    bool has_level;
+    int64_t level;   /* that the member stood on at the row's time */
 };
 
 struct unit_card {
@@ -135,6 +148,7 @@ struct unit {
     int buckets;         /* N of the database */
     int64_t recorded_at; /* the transaction's instant, one for all it writes */
     int64_t deadline_us; /* of every wait for the database */
+    const struct catalog *catalog; /* in force; borrowed. NULL before it is known */
     bool locking;        /* under locks, to be written; else in a snapshot */
     enum pg_failure failure; /* of the last call that returned -1 */
 
@@ -158,8 +172,9 @@ struct unit {
     struct unit_refund *refunds;
     struct unit_event *events;
     struct order_place *cancels;
-    uint32_t spent_count, spent_capacity, transfer_count, transfer_capacity;
+    uint32_t spent_count, spent_capacity, level_count, level_capacity, transfer_count, transfer_capacity;
     struct unit_spent *spent;
+    struct unit_level *levels;
     struct unit_transfer *transfers;
 };
 
@@ -218,6 +233,8 @@ struct unit_card *unit_card_of_partner (struct unit *unit, int64_t partner_id, c
  * when they are first asked for; the list is in the arena. */
 int unit_member_spending (struct unit *unit, struct unit_member *member, int32_t first_day, struct member_spending *spending,
                           struct error *err);
+/* The membership that counted at an instant, which may be one of long ago: that is read. */
+int unit_membership_at (struct unit *unit, struct unit_member *member, int64_t instant, struct membership *then, struct error *err);
 /* Reads the same days of all members that keep them, a round trip for each bucket. */
 int unit_read_spending (struct unit *unit, int32_t first_day, struct error *err);
 /* The cards and lots that a lot was moved to, one round trip: *lots, whose points are not set, in the arena; none where it
@@ -230,12 +247,13 @@ struct unit_card *unit_card_add (struct unit *unit, int64_t card_id, int64_t pro
                                  struct str code, bool single);
 /* Blocks a card or lets it be used again; `reason` is borrowed until the writes are sent. */
 void unit_card_block (struct unit_card *card, bool blocked, struct str reason);
-/* Names the origin of the journal rows that were added to the card since the last call. */
+/* Names the origin of the journal rows that were added to the card since the last call, and the level at their time. -1: out of
+ * memory, or the database failed. */
 int unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_ref, struct str text);
 
 /* What one request may undo: taken before it changes anything; the cards and members that it may change are named. */
 struct unit_savepoint {
-    uint32_t card_count, order_count, refund_count, event_count, cancel_count, spent_count, transfer_count;
+    uint32_t card_count, order_count, refund_count, event_count, cancel_count, spent_count, level_count, transfer_count;
     uint32_t saved_count, saved_capacity, member_count, member_capacity, usage_count, usage_capacity;
     struct saved_card {
         uint32_t place, origin_count;
@@ -263,6 +281,7 @@ int unit_add_order (struct unit *unit, const struct unit_order *order);
 int unit_add_refund (struct unit *unit, const struct unit_refund *refund);
 int unit_add_event (struct unit *unit, const struct unit_event *event);
 int unit_add_spent (struct unit *unit, const struct unit_spent *spent);
+int unit_add_level (struct unit *unit, const struct unit_level *level);
 int unit_add_transfer (struct unit *unit, const struct unit_transfer *transfer);
 int unit_cancel_order (struct unit *unit, struct order_place place);
 

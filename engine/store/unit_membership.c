@@ -10,12 +10,10 @@ time_or (const PGresult *result, int row, int column, int64_t otherwise)
 void
 unit_membership_read (struct unit_member *member, const PGresult *result, int row, int column)
 {
-    enum { LEVEL, FROM, TO, BEFORE, BELOW_SINCE, UNDATED };
+    enum { LEVEL, FROM, TO, BELOW_SINCE, UNDATED };
     member->membership =
         (struct membership){ .has_level = !pg_is_null (result, row, column + LEVEL),
                              .membership_product_id = pg_int (result, row, column + LEVEL),
-                             .has_before = !pg_is_null (result, row, column + BEFORE),
-                             .before = pg_int (result, row, column + BEFORE),
                              .from = time_or (result, row, column + FROM, INSTANT_NONE),
                              .to = time_or (result, row, column + TO, INSTANT_NEVER),
                              .below_since = time_or (result, row, column + BELOW_SINCE, INSTANT_NONE) };
@@ -137,6 +135,61 @@ unit_member_spending (struct unit *unit, struct unit_member *member, int32_t fir
     return 0;
 }
 
+/* Of the levels that this unit gives: the last one that was held then. */
+static const struct unit_level *
+level_given (const struct unit *unit, int64_t partner_id, int64_t instant)
+{
+    for (uint32_t i = unit->level_count; i > 0; i--)
+        if (unit->levels[i - 1].partner_id == partner_id && unit->levels[i - 1].since <= instant)
+            return &unit->levels[i - 1];
+    return NULL;
+}
+
+static int
+read_then (struct unit *unit, struct unit_member *member, int64_t instant, struct error *err)
+{
+    struct pg_params params = unit_params (unit);
+    pg_param_int2 (&params, member->bucket);
+    pg_param_int8 (&params, member->partner_id);
+    pg_param_time (&params, instant);
+    PGresult *result = pg_run (unit->pg, STATEMENT_MEMBERSHIP_AT, &params, unit->deadline_us, &unit->failure, err);
+    if (result == NULL)
+        return -1;
+    member->then_read = true;
+    member->then_instant = instant;
+    member->then = (struct membership){ .from = INSTANT_NONE, .to = INSTANT_NEVER, .below_since = INSTANT_NONE };
+    if (PQntuples (result) > 0) {
+        member->then.has_level = true;
+        member->then.membership_product_id = pg_int (result, 0, 0);
+        member->then.from = pg_time (result, 0, 1);
+        member->then.to = pg_time (result, 0, 2);
+    }
+    PQclear (result);
+    return 0;
+}
+
+int
+unit_membership_at (struct unit *unit, struct unit_member *member, int64_t instant, struct membership *then,
+                    struct error *err)
+{
+    *then = member->membership;
+    if (!then->has_level || instant >= then->from)
+        return 0;
+    const struct unit_level *given = level_given (unit, member->partner_id, instant);
+    if (given != NULL) {
+        *then = (struct membership){ .has_level = true,
+                                     .membership_product_id = given->membership_product_id,
+                                     .from = given->since,
+                                     .to = given->until,
+                                     .below_since = INSTANT_NONE };
+        return 0;
+    }
+    if (!(member->then_read && member->then_instant == instant) && read_then (unit, member, instant, err) < 0)
+        return -1;
+    *then = member->then;
+    return 0;
+}
+
 int
 unit_lot_moved (struct unit *unit, int64_t card_id, int32_t lot_no, int64_t *to_card_id, struct lot_use **lots,
                 uint32_t *count, struct error *err)
@@ -187,10 +240,9 @@ add_time (struct pg_array *column, bool is_there, int64_t instant)
 int
 unit_send_memberships (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8,        PG_TIMESTAMPTZ, PG_TIMESTAMPTZ,
-                                          PG_INT8, PG_TIMESTAMPTZ, PG_INT8 };
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8 };
     struct rows rows;
-    rows_begin (&rows, 7, TYPES);
+    rows_begin (&rows, 6, TYPES);
     for (uint32_t i = 0; i < unit->member_count; i++) {
         const struct unit_member *member = &unit->members[i];
         const struct membership *membership = &member->membership;
@@ -201,11 +253,31 @@ unit_send_memberships (struct unit *unit, int bucket, unsigned *sent)
         add_int (&rows.columns[1], membership->has_level, membership->membership_product_id);
         add_time (&rows.columns[2], membership->has_level, membership->from);
         add_time (&rows.columns[3], membership->has_level, membership->to);
-        add_int (&rows.columns[4], membership->has_before, membership->before);
-        add_time (&rows.columns[5], membership->below_since != INSTANT_NONE, membership->below_since);
-        add_int (&rows.columns[6], member->has_undated, member->undated_minor);
+        add_time (&rows.columns[4], membership->below_since != INSTANT_NONE, membership->below_since);
+        add_int (&rows.columns[5], member->has_undated, member->undated_minor);
     }
     return rows_send (unit, STATEMENT_MEMBERSHIPS_UPDATE, bucket, false, false, &rows, sent);
+}
+
+int
+unit_send_levels (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8, PG_TEXT };
+    struct rows rows;
+    rows_begin (&rows, 6, TYPES);
+    for (uint32_t i = 0; i < unit->level_count; i++) {
+        const struct unit_level *level = &unit->levels[i];
+        if (level->bucket != bucket)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], level->partner_id);
+        pg_array_int (&rows.columns[1], level->membership_product_id);
+        pg_array_time (&rows.columns[2], level->since);
+        pg_array_time (&rows.columns[3], level->until);
+        pg_array_int (&rows.columns[4], level->order_ref);
+        pg_array_bytes (&rows.columns[5], level->origin);
+    }
+    return rows_send (unit, STATEMENT_MEMBERSHIP_HISTORY_INSERT, bucket, false, true, &rows, sent);
 }
 
 int

@@ -14,6 +14,7 @@ struct unit_card *unit_card_append (struct unit *unit, int64_t card_id, bool has
 void unit_membership_read (struct unit_member *member, const PGresult *result, int row, int column);
 /* Queue what was changed of memberships, spending by day, and lots that were moved (unit_membership.c), as unit_send_writes. */
 int unit_send_memberships (struct unit *unit, int bucket, unsigned *sent);
+int unit_send_levels (struct unit *unit, int bucket, unsigned *sent);
 int unit_send_spent (struct unit *unit, int bucket, unsigned *sent);
 int unit_send_transfers (struct unit *unit, int bucket, unsigned *sent);
 

@@ -276,16 +276,16 @@ static int
 send_history (struct unit *unit, int bucket, unsigned *sent)
 {
     static const enum pg_type TYPES[] = { PG_INT8,        PG_INT4, PG_INT2, PG_INT8, PG_INT8, PG_INT8,
-                                          PG_TIMESTAMPTZ, PG_INT8, PG_TEXT, PG_TEXT, PG_TEXT };
+                                          PG_TIMESTAMPTZ, PG_INT8, PG_TEXT, PG_INT8, PG_TEXT, PG_TEXT };
     struct rows rows;
-    rows_begin (&rows, 11, TYPES);
+    rows_begin (&rows, 12, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct unit_card *entry = &unit->cards[i];
         if (entry->bucket != bucket)
             continue;
         for (uint32_t j = 0; j < entry->card.journal_size; j++) {
             const struct journal_row *row = &entry->card.journal[j];
-            struct unit_origin none = { 0, STR ("") };
+            struct unit_origin none = { .text = STR ("") };
             const struct unit_origin *origin = j < entry->origin_count ? &entry->origins[j] : &none;
             rows.count++;
             pg_array_int (&rows.columns[0], entry->card.card_id);
@@ -297,7 +297,11 @@ send_history (struct unit *unit, int bucket, unsigned *sent)
             pg_array_time (&rows.columns[6], row->time);
             pg_array_int (&rows.columns[7], origin->order_ref);
             pg_array_bytes (&rows.columns[8], origin->text);
-            lot_uses (unit, row, &rows.columns[9], &rows.columns[10]);
+            if (origin->has_level)
+                pg_array_int (&rows.columns[9], origin->level);
+            else
+                pg_array_null (&rows.columns[9]);
+            lot_uses (unit, row, &rows.columns[10], &rows.columns[11]);
         }
     }
     return rows_send (unit, STATEMENT_HISTORY_INSERT, bucket, true, false, &rows, sent);
@@ -409,9 +413,10 @@ int
 unit_send_writes (struct unit *unit, unsigned *count)
 {
     static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
-        send_new_codes,   send_members, unit_send_memberships, unit_send_spent, send_new_cards, send_changed_cards,
-        send_card_states, send_lots,    unit_send_transfers,   send_holds,      send_history,   send_usages,
-        send_orders,      send_cancels, send_refunds,          send_events,
+        send_new_codes, send_members,       unit_send_memberships, unit_send_spent, unit_send_levels,
+        send_new_cards, send_changed_cards, send_card_states,      send_lots,       unit_send_transfers,
+        send_holds,     send_history,       send_usages,           send_orders,     send_cancels,
+        send_refunds,   send_events,
     };
     *count = 0;
     for (size_t step = 0; step < sizeof STEPS / sizeof STEPS[0]; step++)

@@ -344,6 +344,7 @@ lock_and_read (struct attempt *attempt)
                                attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure,
                                attempt->err) < 0)
         return -1;
+    attempt->unit->catalog = attempt->executor->cache.catalog;
     if (read_stale_products (attempt) < 0 || lock_counters (attempt) < 0)
         return -1;
     attempt->executor->stats.database_us += (uint64_t)(clock_monotonic_us () - from_us);

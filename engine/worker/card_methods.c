@@ -433,8 +433,8 @@ card_balance_execute (struct executor *executor, struct request *request)
 static void
 render_history_row (struct buf *out, const PGresult *result, int row)
 {
-    enum { SEQ, KIND, AMOUNT, BALANCE, DEBT, TIME, ORIGIN, ORDER_REF };
-    wire_write_map (out, 7);
+    enum { SEQ, KIND, AMOUNT, BALANCE, DEBT, TIME, ORIGIN, ORDER_REF, STATUS };
+    wire_write_map (out, 8);
     render_int (out, "seq", pg_int (result, row, SEQ));
     render_text (out, "kind", str_of (JOURNAL_NAMES[pg_int (result, row, KIND)]));
     render_points (out, "points", pg_int (result, row, AMOUNT));
@@ -442,6 +442,10 @@ render_history_row (struct buf *out, const PGresult *result, int row)
     render_points (out, "debt", pg_int (result, row, DEBT));
     render_time (out, "time", pg_time (result, row, TIME));
     render_text (out, pg_int (result, row, ORDER_REF) > 0 ? "order_id" : "reason", pg_text (result, row, ORIGIN));
+    if (pg_is_null (result, row, STATUS))
+        render_nil (out, "level");
+    else
+        render_int (out, "level", pg_int (result, row, STATUS));
 }
 
 /* The cursor is the sequence number of the last row of the page before. */

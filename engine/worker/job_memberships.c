@@ -109,8 +109,9 @@ job_memberships_work (struct executor *executor, struct job_step *step, struct e
             step->failed++; /* it stays as it is; the others go on */
             log_warning ("member %lld could not be evaluated: %s", (long long)member->partner_id, err->message);
             *err = (struct error){ 0 };
+        } else {
+            step->changed += changed;
         }
-        step->changed += changed;
     }
     return 0;
 }

@@ -156,16 +156,22 @@ membership_change (struct executor *executor, struct unit_savepoint *savepoint, 
                                 .partner_id = member->partner_id };
     if (unit_save_member (unit, savepoint, member->partner_id) < 0)
         return no_memory (err);
-    bool same = change->before == change->after;
     struct membership *membership = &member->membership;
     *membership = (struct membership){ .has_level = true,
                                        .membership_product_id = change->after->membership_product_id,
-                                       .has_before = !same || membership->has_before,
-                                       .before = same ? membership->before : change->before->membership_product_id,
                                        .from = change->from,
                                        .to = change->to,
                                        .below_since = INSTANT_NONE };
     member->membership_changed = true;
+    struct unit_level level = { .bucket = member->bucket,
+                                .partner_id = member->partner_id,
+                                .membership_product_id = change->after->membership_product_id,
+                                .since = change->from,
+                                .until = change->to,
+                                .order_ref = change->order_ref,
+                                .origin = change->origin };
+    if (unit_add_level (unit, &level) < 0)
+        return no_memory (err);
     if (membership_move_points (executor, savepoint, member, change, program_id, err) < 0)
         return -1;
     return unit_add_event (unit, &event) < 0 ? no_memory (err) : 0;

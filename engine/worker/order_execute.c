@@ -379,8 +379,8 @@ run_steps (struct order_run *run)
     if (record->evaluation.referral.card_id != 0)
         return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
     if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
-        run_let_go_hold (run) < 0 || run_made_cards (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 ||
-        run_note_differences (run) < 0)
+        run_let_go_hold (run) < 0 || run_made_cards (run) < 0 || store_origins (run) < 0 || store_member (run) < 0 ||
+        run_balances (run) < 0 || run_note_differences (run) < 0)
         return -1;
     if (record->order.has_expected_total && !record->order.forgiving &&
         record->order.expected_total_minor != record->evaluation.total_minor) {
@@ -391,7 +391,7 @@ run_steps (struct order_run *run)
     render_order (record, run->catalog->currency_digits, false, &run->request->reply);
     if (!run->unit->locking)
         return 0;
-    return store_refunds (run) < 0 || store_origins (run) < 0 ? -1 : store_record (run);
+    return store_refunds (run) < 0 ? -1 : store_record (run);
 }
 
 /* An answer that no message can carry: nobody could be told what was done, so it is not done. Room is left for the

@@ -10,11 +10,11 @@ run_membership_state (struct order_run *run)
 {
     struct order *order = &run->record.order;
     static const struct membership NONE = { .from = INSTANT_NONE, .to = INSTANT_NEVER, .below_since = INSTANT_NONE };
-    const struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
-    const struct level *level =
-        order->has_partner
-            ? membership_level_at (run->catalog, member != NULL ? &member->membership : &NONE, order->instant)
-            : NULL;
+    struct unit_member *member = order->has_partner ? unit_member (run->unit, order->partner_id) : NULL;
+    struct membership then = NONE;
+    if (member != NULL && unit_membership_at (run->unit, member, order->instant, &then, &run->request->error) < 0)
+        return -1;
+    const struct level *level = order->has_partner ? membership_level_at (run->catalog, &then, order->instant) : NULL;
     order->member.has_level = level != NULL;
     order->member.membership_product_id = level != NULL ? level->membership_product_id : 0;
     return 0;
@@ -120,6 +120,8 @@ run_membership (struct order_run *run, struct unit_member *member)
         member = &unknown;
     /* A late order's change counts from now on: what was done since its date was done with the level of then. */
     int64_t instant = run->record.is_late ? run->unit->recorded_at : order->instant;
+    if (member->membership.has_level && instant < member->membership.from)
+        instant = member->membership.from; /* imported out of turn: nothing newer is undone */
     if (spend_by_day (run, member) < 0 ||
         unit_member_spending (run->unit, member, membership_first_day (catalog, instant), &spending,
                               &run->request->error) < 0)
@@ -127,8 +129,10 @@ run_membership (struct order_run *run, struct unit_member *member)
     const struct level *held = membership_level_at (catalog, &member->membership, instant);
     const struct level *after = membership_upgrade (catalog, held, &spending, instant);
     bool is_over = member->membership.has_level && member->membership.to <= instant;
-    run->record.membership.before =
-        membership_level_at (catalog, &member->membership, order->instant)->membership_product_id;
+    struct membership then;
+    if (unit_membership_at (run->unit, member, order->instant, &then, &run->request->error) < 0)
+        return -1;
+    run->record.membership.before = membership_level_at (catalog, &then, order->instant)->membership_product_id;
     keep_outlook (run, after, &spending, instant);
     if (member->membership.below_since != INSTANT_NONE &&
         membership_spending (catalog, held, &spending, instant) >= held->threshold_minor) {

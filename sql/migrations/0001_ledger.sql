@@ -242,7 +242,6 @@ CREATE TABLE members (
     membership_product_id bigint, -- the level held from membership_from until before membership_to; null: the base level
     membership_from   timestamptz,
     membership_to     timestamptz, -- infinity: without end
-    membership_before bigint,      -- the level held until membership_from
     below_since       timestamptz, -- since an evaluation found the spending too low for the level
     spending_undated  bigint,      -- of the spending, what is not in member_spending; null: nothing is there yet
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -250,6 +249,21 @@ CREATE TABLE members (
     CHECK ((membership_product_id IS NULL) = (membership_from IS NULL) AND (membership_from IS NULL) = (membership_to IS NULL)),
     CHECK (membership_from < membership_to)
 ) WITH (fillfactor = 70);
+
+-- Every level that a member was given or reached: of those held from an instant or before, the last one says what was held then.
+CREATE SEQUENCE membership_positions CACHE 64;
+CREATE TABLE membership_history (
+    bucket     smallint NOT NULL,
+    partner_id bigint NOT NULL,
+    position   bigint NOT NULL DEFAULT nextval('membership_positions'),
+    membership_product_id bigint NOT NULL,
+    since      timestamptz NOT NULL,
+    until      timestamptz NOT NULL CHECK (until > since),
+    order_ref  bigint NOT NULL, -- that caused it; 0: none
+    origin     text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (bucket, partner_id, recorded_at, position)
+);
 
 -- Spending by day of the engine's zone, net of what was returned of that day's orders; kept once the catalog has levels.
 CREATE TABLE member_spending (

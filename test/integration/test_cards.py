@@ -222,7 +222,7 @@ def test_every_kind_of_row(shop):
     ]
     assert [one["seq"] for one in rows] == list(range(1, 10))
     for one in rows:
-        assert set(one) == {"seq", "kind", "points", "balance", "debt", "time", "reason" if one["kind"] == "adjust" else "order_id"}
+        assert set(one) == {"seq", "kind", "points", "balance", "debt", "time", "level", "reason" if one["kind"] == "adjust" else "order_id"}
     total = sum(Decimal(one["points"]) for one in rows)
     assert str(total) == shop.call("card.balance", {"partner_id": partner, "program_id": 1})["balance"]
 
