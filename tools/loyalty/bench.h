@@ -11,7 +11,10 @@
 
 /* Ids that a bench uses, far from those of a shop. */
 #define BENCH_PARTNER_FIRST INT64_C (4000000000)
+#define BENCH_HOT_CODE "BENCH-HOT-CODE"   /* of a bearer's card of BENCH_COUPON_PROGRAM */
+#define BENCH_HOT_LIMIT "BENCH-HOT-LIMIT" /* of a rule of BENCH_LIMIT_PROGRAM */
 enum { BENCH_LOYALTY_PROGRAM = 900000001, BENCH_PROMOTION_PROGRAM = 900000002, BENCH_ORDER_PROGRAM = 900000003,
+       BENCH_COUPON_PROGRAM = 900000004, BENCH_LIMIT_PROGRAM = 900000005,
        BENCH_STORE = 900000001, BENCH_START_POINTS = 1000, BENCH_REDEEM_POINTS = 100 };
 
 struct bench_settings {
@@ -20,6 +23,8 @@ struct bench_settings {
     long concurrency; /* requests in flight of the closed loop, and most of the open one */
     long cards, redeem_percent;
     bool hot_card;    /* every order is one member's */
+    bool hot_code;    /* every order spends from one bearer's card, shown by its code */
+    bool hot_limit;   /* every order is one use of a program whose uses are limited in all */
     const char *method;
     const char *orders_path; /* real orders as JSON lines; NULL: baskets of 1 to 10 lines */
     uint64_t seed;

@@ -75,6 +75,35 @@ add_lines (struct run *run)
     loyalty_body_end (run->body);
 }
 
+static void
+claim_code (struct run *run, const char *code)
+{
+    loyalty_body_map (run->body, NULL);
+    loyalty_body_string (run->body, "code", code);
+    loyalty_body_end (run->body);
+}
+
+static void
+add_claims (struct run *run, bool redeems)
+{
+    if (!redeems && !run->settings->hot_code && !run->settings->hot_limit)
+        return;
+    loyalty_body_list (run->body, "claims");
+    if (run->settings->hot_code)
+        claim_code (run, BENCH_HOT_CODE);
+    if (run->settings->hot_limit)
+        claim_code (run, BENCH_HOT_LIMIT);
+    if (redeems) {
+        loyalty_body_map (run->body, NULL);
+        loyalty_body_int (run->body, "program_id", BENCH_LOYALTY_PROGRAM);
+        loyalty_body_int (run->body, "points", BENCH_REDEEM_POINTS);
+        loyalty_body_end (run->body);
+    }
+    loyalty_body_end (run->body);
+    if (redeems)
+        loyalty_body_string (run->body, "on_refused", "skip");
+}
+
 /* Sends one order; its latency counts from `intended_us`. */
 static void
 submit (struct run *run, int64_t intended_us)
@@ -93,15 +122,7 @@ submit (struct run *run, int64_t intended_us)
     loyalty_body_string (run->body, "order_id", order_id);
     loyalty_body_int (run->body, "partner_id", BENCH_PARTNER_FIRST + member);
     add_lines (run);
-    if (slot->redeems) {
-        loyalty_body_list (run->body, "claims");
-        loyalty_body_map (run->body, NULL);
-        loyalty_body_int (run->body, "program_id", BENCH_LOYALTY_PROGRAM);
-        loyalty_body_int (run->body, "points", BENCH_REDEEM_POINTS);
-        loyalty_body_end (run->body);
-        loyalty_body_end (run->body);
-        loyalty_body_string (run->body, "on_refused", "skip");
-    }
+    add_claims (run, slot->redeems);
     const void *bytes = loyalty_body_bytes (run->body, &size);
     struct loyalty_request request = {
         .method = run->settings->method, .body = bytes, .body_size = size, .timeout_ms = TIMEOUT_MS

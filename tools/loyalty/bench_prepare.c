@@ -26,6 +26,20 @@ static const char PROGRAMS[][640] = {
     "\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_order\",\"discount\":1}]}",
 };
 
+/* 0.10 off for whoever enters the code: by a card that holds enough for ten million orders; by a program that counts its uses. */
+static const char COUPON_PROGRAM[] =
+    "{\"program_id\":900000004,\"name\":\"bench: one coupon for "
+    "all\",\"program_type\":\"coupons\",\"trigger\":\"with_code\","
+    "\"rules\":[{\"minimum_qty\":1}],\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_order\","
+    "\"discount\":\"0.10\",\"discount_applicability\":\"specific\",\"required_points\":1}]}";
+static const char LIMIT_PROGRAM[] =
+    "{\"program_id\":900000005,\"name\":\"bench: one limit for "
+    "all\",\"program_type\":\"promo_code\",\"trigger\":\"with_code\","
+    "\"max_usage\":2000000000,\"rules\":[{\"mode\":\"with_code\",\"code\":\"" BENCH_HOT_LIMIT
+    "\"}],\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_order\",\"discount\":\"0.10\","
+    "\"discount_applicability\":\"specific\"}]}";
+static const char HOT_CARD[] = "{\"program_id\":900000004,\"code\":\"" BENCH_HOT_CODE "\",\"points\":10000000}";
+
 static int
 engine_error (struct error *err, const char *doing, const struct loyalty_error *failure)
 {
@@ -33,16 +47,16 @@ engine_error (struct error *err, const char *doing, const struct loyalty_error *
 }
 
 static int
-put_program (struct loyalty_client *client, const char *text, struct error *err)
+put (struct loyalty_client *client, const char *method, const char *text, struct error *err)
 {
     struct loyalty_error failure;
-    struct loyalty_request request = { .method = "program.put", .timeout_ms = CALL_TIMEOUT_MS };
+    struct loyalty_request request = { .method = method, .timeout_ms = CALL_TIMEOUT_MS };
     json_t *body = json_loads (text, 0, NULL), *details = NULL;
     json_t *result = loyalty_call_json (client, &request, body, &details, &failure);
     json_decref (body);
     json_decref (details);
     if (result == NULL)
-        return engine_error (err, "program.put", &failure);
+        return engine_error (err, method, &failure);
     json_decref (result);
     return 0;
 }
@@ -77,9 +91,21 @@ put_programs (struct loyalty_client *client, const struct bench_baskets *baskets
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
         snprintf (text, sizeof text, PROGRAMS[i], ids, ids);
 #pragma GCC diagnostic pop
-        if (put_program (client, text, err) < 0)
+        if (put (client, "program.put", text, err) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* What every order of a hot code or a hot limit uses; both stay where they are when they are there. */
+static int
+put_hot (struct loyalty_client *client, const struct bench_settings *settings, struct error *err)
+{
+    if (settings->hot_code && !program_there (client, BENCH_COUPON_PROGRAM) &&
+        (put (client, "program.put", COUPON_PROGRAM, err) < 0 || put (client, "card.create", HOT_CARD, err) < 0))
+        return -1;
+    if (settings->hot_limit && !program_there (client, BENCH_LIMIT_PROGRAM))
+        return put (client, "program.put", LIMIT_PROGRAM, err);
     return 0;
 }
 
@@ -198,7 +224,8 @@ int
 bench_prepare (struct loyalty_client *client, const struct bench_settings *settings,
                const struct bench_baskets *baskets, struct error *err)
 {
-    if (put_products (client, baskets, err) < 0 || put_programs (client, baskets, err) < 0)
+    if (put_products (client, baskets, err) < 0 || put_programs (client, baskets, err) < 0 ||
+        put_hot (client, settings, err) < 0)
         return -1;
     return put_members (client, settings->hot_card ? 1 : settings->cards, err);
 }
