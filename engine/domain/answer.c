@@ -220,11 +220,11 @@ answer_usages (struct work *work, struct evaluation *out)
     return 0;
 }
 
-/* A referral goes to the owner in full, whatever the order spent of it. */
+/* A referral goes to the owner in full, whatever the order spent of it; a blocked card earns nothing. */
 static void
 answer_referral (struct work *work, struct evaluation *out)
 {
-    if (work->referral < 0)
+    if (work->referral < 0 || work->referral_card->blocked)
         return;
     const struct candidate *candidate = &work->candidates[work->referral];
     out->referral = (struct referral_result){ work->referral_card->card_id, candidate->program->id, candidate->points };

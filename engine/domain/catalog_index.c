@@ -326,7 +326,7 @@ index_limited (struct catalog_index *index, const struct catalog *catalog, struc
         return false;
     for (uint32_t p = 0; p < catalog->program_count; p++) {
         const struct program *program = &catalog->programs[p];
-        bool counted = false;
+        bool counted = program->max_referral_usage != 0;
         for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
             counted |= program->limits[limit] != 0;
         for (uint32_t r = 0; r < program->rule_count; r++)

@@ -108,6 +108,8 @@ referral_reason (const struct work *work, const struct program *program, const s
     const struct order *order = work->order;
     if (!order->has_partner)
         return REASON_NO_MEMBER;
+    if (card->blocked)
+        return REASON_CARD_BLOCKED;
     if (card->has_partner && card->partner_id == order->partner_id)
         return REASON_OWN_CODE;
     if (work->referral >= 0)

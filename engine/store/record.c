@@ -125,6 +125,10 @@ originals_walk (struct record_io *io, struct record_refund *refund)
         io_name (io, &originals[i].order_id, &number);
         io_int (io, &originals[i].order_ref);
         io_bools (io, (bool *const[]){ &originals[i].is_whole }, 1);
+        io_sparse (io,
+                   (int64_t *const[]){ &originals[i].referral.card_id, &originals[i].referral.program_id,
+                                       &originals[i].referral.points },
+                   3);
     }
 }
 
@@ -174,7 +178,7 @@ order_record_set_plan (struct order_record *record, const struct refund_plan *pl
     if (kept == NULL || parts == NULL || points == NULL)
         return -1;
     for (uint32_t i = 0; i < original_count; i++)
-        kept[i] = (struct record_original){ originals[i].order_id, originals[i].order_ref, false };
+        kept[i] = (struct record_original){ originals[i].order_id, originals[i].order_ref, false, { 0 } };
     for (uint32_t i = 0; i < plan->part_count; i++) {
         const struct refund_part *part = &plan->parts[i];
         parts[i] = (struct record_part){ .line = part->line,

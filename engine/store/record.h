@@ -33,6 +33,7 @@ struct record_original {
     struct str order_id;
     int64_t order_ref;
     bool is_whole; /* nothing was left of it after this: what it had used was given back */
+    struct referral_result referral; /* and this taken back of the owner of a referral code; card_id 0: nothing */
 };
 
 struct record_part {

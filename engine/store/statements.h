@@ -8,8 +8,10 @@
 #ifndef STORE_STATEMENTS_H
 #define STORE_STATEMENTS_H
 
+/* The last one is a hint that the owner of a referral code has points to be booked: what is to be booked is read again under the lock. */
 #define CARD_COLUMNS                                                                                           \
-    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry "
+    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry, " \
+    "(SELECT true FROM referral_credits p WHERE p.bucket = $1::int2 AND p.card_id = c.card_id AND p.booked IS NULL LIMIT 1) AS owed "
 #define MEMBER_COLUMNS                                                                                         \
     "r.partner_id, r.order_count, r.spending, r.last_order, r.membership_product_id, r.membership_from, r.membership_to, " \
     "r.below_since, r.spending_undated "
@@ -118,6 +120,24 @@
        "CROSS JOIN LATERAL (SELECT * FROM point_holds r WHERE r.bucket = $1::int2 AND r.card_id = t.id AND r.state = 1 OFFSET 0) h " \
        "CROSS JOIN LATERAL (SELECT * FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = h.card_id AND m.lot_no = h.lot_no LIMIT 1) l " \
        "ORDER BY h.card_id, h.hold_id, l.expires, l.gained, l.lot_no")                                         \
+    /* What is to be booked on cards, in the order in which it came, each with the lot that its original's credit became. */ \
+    X (REFERRALS_PENDING,                                                                                      \
+       "SELECT r.card_id, r.original_ref, r.order_ref, r.order_id, r.points, r.forgives, r.gained, r.usable_from, r.expires, " \
+       "(SELECT o.lot_no FROM referral_credits o WHERE o.bucket = $1::int2 AND o.card_id = r.card_id AND o.original_ref = r.original_ref " \
+       "AND o.lot_no IS NOT NULL ORDER BY o.recorded_at DESC LIMIT 1) AS lot_no "                              \
+       "FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (SELECT * FROM referral_credits p "                \
+       "WHERE p.bucket = $1::int2 AND p.card_id = t.id AND p.booked IS NULL "                                  \
+       "ORDER BY p.recorded_at, p.points < 0, p.order_ref LIMIT $3::int4) r")                                  \
+    X (REFERRALS_INSERT,                                                                                       \
+       "INSERT INTO referral_credits (bucket, card_id, original_ref, order_ref, order_id, points, forgives, gained, usable_from, expires, recorded_at) " \
+       "SELECT $1::int2, t.* FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::bool[], " \
+       "$8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[]) AS t")                   \
+    X (REFERRALS_BOOKED,                                                                                       \
+       "UPDATE referral_credits c SET booked = s.booked, seq = s.seq, lot_no = s.lot_no FROM (SELECT t.*, r.ctid AS place " \
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[]) "                  \
+       "AS t(card_id, original_ref, order_ref, booked, seq, lot_no) CROSS JOIN LATERAL (SELECT ctid FROM referral_credits r " \
+       "WHERE r.bucket = $1::int2 AND r.card_id = t.card_id AND r.original_ref = t.original_ref AND r.order_ref = t.order_ref LIMIT 1) r) s " \
+       "WHERE c.ctid = s.place")                                                                               \
     /* One that moved away and came back is where it is, not where it was. */                                  \
     X (HOLD_STATE,                                                                                             \
        "SELECT state, moved_to FROM point_holds WHERE bucket = $1::int2 AND card_id = $2::int8 AND hold_id = $3::text ORDER BY state LIMIT 1") \

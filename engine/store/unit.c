@@ -1,4 +1,4 @@
-/* unit.c - see unit.h: the tables of a unit of work. It reads in unit_read.c, unit_usage.c and unit_orders.c, and writes in unit_write.c. */
+/* unit.c - see unit.h: the tables of a unit of work. It reads in unit_read.c, unit_usage.c, unit_referrals.c and unit_orders.c, and writes in unit_write.c. */
 #include "store/unit_private.h"
 
 int16_t
@@ -194,7 +194,8 @@ unit_save (const struct unit *unit, struct unit_savepoint *savepoint)
                                           .cancel_count = unit->cancel_count,
                                           .spent_count = unit->spent_count,
                                           .level_count = unit->level_count,
-                                          .transfer_count = unit->transfer_count };
+                                          .transfer_count = unit->transfer_count,
+                                          .referral_count = unit->referral_count };
 }
 
 int
@@ -251,6 +252,7 @@ unit_restore (struct unit *unit, const struct unit_savepoint *savepoint)
     unit->spent_count = savepoint->spent_count;
     unit->level_count = savepoint->level_count;
     unit->transfer_count = savepoint->transfer_count;
+    unit->referral_count = savepoint->referral_count;
     for (uint32_t i = 0; i < savepoint->saved_count; i++) {
         struct unit_card *entry = &unit->cards[savepoint->saved[i].place];
         /* Lots that were read on the way are read again when they are needed. */
@@ -313,4 +315,10 @@ int
 unit_add_transfer (struct unit *unit, const struct unit_transfer *transfer)
 {
     return ADD (unit, transfers, transfer_count, transfer_capacity, *transfer);
+}
+
+int
+unit_add_referral (struct unit *unit, const struct unit_referral *referral)
+{
+    return ADD (unit, referrals, referral_count, referral_capacity, *referral);
 }

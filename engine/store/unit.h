@@ -67,10 +67,31 @@ struct unit_origin {
     int64_t level;   /* that the member stood on at the row's time */
 };
 
+/* Points for the owner of a referral code, to be booked when the owner's card is next locked; below 0: to be taken back. */
+struct unit_referral {
+    int16_t bucket; /* of the owner's card */
+    int64_t card_id;
+    int64_t original_ref, order_ref; /* the friend's order; what gives or takes back */
+    struct str order_id;             /* of the latter */
+    int64_t points;
+    bool forgives; /* what is not there to be taken back is forgiven; else it becomes debt */
+    int64_t gained, usable_from, expires;
+    int64_t recorded; /* they are booked in this order; what takes back comes after what it takes */
+};
+
+/* What became of one. */
+struct unit_booking {
+    int16_t bucket;
+    int64_t card_id, original_ref, order_ref;
+    int64_t booked; /* points that were moved */
+    int32_t seq, lot_no; /* lot_no 0: none */
+};
+
 struct unit_card {
     struct card card;
     int16_t bucket;
     bool found, single;
+    bool owed; /* points of its referral code are to be booked, perhaps */
     bool state_changed;   /* blocked or not any more: written with its reason */
     struct str state_reason;
     bool code_claimed;    /* a new card's code stands in the directory already */
@@ -119,7 +140,7 @@ struct unit_refund {
 };
 
 /* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11 };
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11, TOPIC_REFERRAL_BOOKED = 12 };
 
 struct unit_event {
     int16_t bucket;
@@ -176,6 +197,9 @@ struct unit {
     struct unit_spent *spent;
     struct unit_level *levels;
     struct unit_transfer *transfers;
+    uint32_t referral_count, referral_capacity, booking_count, booking_capacity;
+    struct unit_referral *referrals;
+    struct unit_booking *bookings;
 };
 
 /* The bucket of a member, and of a key or a code in its directory. A card's is card_id mod N. */
@@ -207,6 +231,9 @@ int unit_receive_lots (struct unit *unit, struct error *err);
 /* Reads the open holds of the cards that have some, in a round trip of its own, which a unit without such cards saves; those
  * whose time is over are let go. After lots. */
 int unit_read_holds (struct unit *unit, struct error *err);
+/* Books the points that wait for the owners of referral codes on the cards that were read, in a round trip of its own, which a
+ * unit without such cards saves. After lots and holds. In a snapshot it counts them all the same, and nothing is written. */
+int unit_book_referrals (struct unit *unit, struct error *err);
 /* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
 int unit_add_missing_members (struct unit *unit, struct error *err);
 
@@ -253,7 +280,8 @@ int unit_card_origin (struct unit *unit, struct unit_card *card, int64_t order_r
 
 /* What one request may undo: taken before it changes anything; the cards and members that it may change are named. */
 struct unit_savepoint {
-    uint32_t card_count, order_count, refund_count, event_count, cancel_count, spent_count, level_count, transfer_count;
+    uint32_t card_count, order_count, refund_count, event_count, cancel_count, spent_count, level_count, transfer_count,
+        referral_count;
     uint32_t saved_count, saved_capacity, member_count, member_capacity, usage_count, usage_capacity;
     struct saved_card {
         uint32_t place, origin_count;
@@ -283,6 +311,7 @@ int unit_add_event (struct unit *unit, const struct unit_event *event);
 int unit_add_spent (struct unit *unit, const struct unit_spent *spent);
 int unit_add_level (struct unit *unit, const struct unit_level *level);
 int unit_add_transfer (struct unit *unit, const struct unit_transfer *transfer);
+int unit_add_referral (struct unit *unit, const struct unit_referral *referral);
 int unit_cancel_order (struct unit *unit, struct order_place place);
 
 /* Queues every write; *count statements, whose results unit_receive_writes takes. Members and cards are

@@ -17,6 +17,8 @@ int unit_send_memberships (struct unit *unit, int bucket, unsigned *sent);
 int unit_send_levels (struct unit *unit, int bucket, unsigned *sent);
 int unit_send_spent (struct unit *unit, int bucket, unsigned *sent);
 int unit_send_transfers (struct unit *unit, int bucket, unsigned *sent);
+/* Queue points for owners of referral codes, new and booked (unit_referrals.c). */
+int unit_send_referrals (struct unit *unit, int bucket, unsigned *sent);
 
 /* The columns of one statement, in the order of its parameters from `first` on. */
 enum { COLUMNS_MAX = 14 };

@@ -169,6 +169,7 @@ receive_card_rows (struct unit *unit, struct error *err)
         /* Every live lot comes after this in the order of consumption. */
         card->horizon = (struct lot){ .expires = pg_time (result, row, 11), .gained = INT64_MIN };
         card->complete = card->points == 0;
+        entry->owed = !pg_is_null (result, row, 12);
     }
     PQclear (result);
     return 0;

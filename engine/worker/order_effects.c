@@ -96,8 +96,8 @@ run_card_to_change (struct order_run *run, int64_t card_id)
 
 /* ---- points of returns */
 
-static enum shortfall
-shortfall_of (const struct order_run *run, int64_t program_id)
+enum shortfall
+run_shortfall (const struct order_run *run, int64_t program_id)
 {
     if (run->data->has_shortfall)
         return run->data->shortfall;
@@ -123,7 +123,7 @@ take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t
     int64_t missing = 0;
     if (effect == NULL)
         return run_no_memory (run);
-    effect->shortfall = shortfall_of (run, card->card.program_id);
+    effect->shortfall = run_shortfall (run, card->card.program_id);
     if (ledger_take_back (&card->card, points, lots, lot_count, effect->shortfall, run->record.order.instant, &source,
                           run->arena, &missing, &run->request->error) < 0)
         return -1;

@@ -172,6 +172,28 @@ is_for_order (const struct order_run *run, const struct presented_card *presente
     return presented->presence == PRESENCE_CODE && program != NULL && program->type == PROGRAM_REFERRAL;
 }
 
+/* Somebody else's card by its referral code, as it was before the locks: nothing of it is spent. */
+static struct card_state
+referral_state (struct order_run *run, const struct presented_card *presented)
+{
+    return (struct card_state){ .card_id = presented->card_id,
+                                .program_id = presented->program_id,
+                                .has_partner = presented->has_owner,
+                                .partner_id = presented->owner_id,
+                                .code = presented->code,
+                                .blocked = presented->blocked,
+                                .presented = true,
+                                .referral_uses = run_referral_uses (run, presented->program_id, presented->card_id) };
+}
+
+static void
+set_referral_uses (struct order_run *run, struct card_state *cards, uint32_t count, const struct card *card)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (cards[i].card_id == card->card_id)
+            cards[i].referral_uses = run_referral_uses (run, card->program_id, card->card_id);
+}
+
 /* A card that is shown or topped up has to be there; one that a claim names is judged with the claim. */
 static int
 add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
@@ -179,6 +201,10 @@ add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
     for (uint32_t i = 0; i < run->data->presented_count; i++) {
         const struct presented_card *presented = &run->data->presented[i];
         struct unit_card *card = presented->card_id == 0 ? NULL : unit_card (run->unit, presented->card_id);
+        if (presented->is_referral && card == NULL) {
+            cards[(*count)++] = referral_state (run, presented);
+            continue;
+        }
         bool fits = card != NULL && is_for_order (run, presented, &card->card);
         bool topped_up = presented->presence == PRESENCE_TOPPED_UP;
         if (!fits && (presented->presence == PRESENCE_SHOWN || topped_up)) {
@@ -189,6 +215,8 @@ add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
         }
         if (fits && add_card (run, cards, count, card, !topped_up) < 0)
             return -1;
+        if (fits && presented->presence == PRESENCE_CODE)
+            set_referral_uses (run, cards, *count, &card->card);
     }
     return 0;
 }
@@ -249,8 +277,11 @@ return_wholes (struct order_run *run)
     for (uint32_t i = 0; i < refund->original_count; i++) {
         struct record_original *original = (struct record_original *)&refund->originals[i]; /* made by set_plan */
         original->is_whole = is_made_whole (run, i);
-        if (original->is_whole && run_return_usages (run, run->original_records[i]) < 0)
+        if (original->is_whole && (run_return_usages (run, run->original_records[i]) < 0 ||
+                                   run_return_referral (run, run->original_records[i]) < 0))
             return -1;
+        if (original->is_whole)
+            original->referral = run->original_records[i]->evaluation.referral;
     }
     return 0;
 }
@@ -376,11 +407,9 @@ run_steps (struct order_run *run)
                                                &run->request->error) < 0)
         return -1;
     give_payments_back (run);
-    if (record->evaluation.referral.card_id != 0)
-        return error_field (&run->request->error, ERROR_INVALID_REQUEST, "claims", "not supported yet: referral codes");
-    if (run_count_usages (run) < 0 || run_check_printed (run) < 0 || run_evaluated_points (run) < 0 ||
-        run_let_go_hold (run) < 0 || run_made_cards (run) < 0 || store_origins (run) < 0 || store_member (run) < 0 ||
-        run_balances (run) < 0 || run_note_differences (run) < 0)
+    if (run_count_usages (run) < 0 || run_referral (run) < 0 || run_check_printed (run) < 0 ||
+        run_evaluated_points (run) < 0 || run_let_go_hold (run) < 0 || run_made_cards (run) < 0 ||
+        store_origins (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 || run_note_differences (run) < 0)
         return -1;
     if (record->order.has_expected_total && !record->order.forgiving &&
         record->order.expected_total_minor != record->evaluation.total_minor) {
@@ -503,8 +532,8 @@ cancel_known (struct order_run *run, const struct original_place *place)
     run->record.effects = NULL;
     run->record.refund = (struct record_refund){ 0 };
     run->record.membership = (struct record_membership){ 0 };
-    if (run_return_usages (run, &original) < 0 || run_undo (run, &original) < 0 ||
-        cancel_member (run, &original, place) < 0 || run_balances (run) < 0)
+    if (run_return_usages (run, &original) < 0 || run_return_referral (run, &original) < 0 ||
+        run_undo (run, &original) < 0 || cancel_member (run, &original, place) < 0 || run_balances (run) < 0)
         return -1;
     render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
     if (unit_cancel_order (run->unit, place->place) < 0)

@@ -155,7 +155,8 @@ claim_of (const struct wire_value *fields, struct claim *claim)
 static void
 present (struct order_request *data, enum presence presence, uint32_t index, struct card_ref ref)
 {
-    data->presented[data->presented_count++] = (struct presented_card){ presence, index, ref, ref.card_id };
+    data->presented[data->presented_count++] =
+        (struct presented_card){ .presence = presence, .index = index, .ref = ref, .card_id = ref.card_id };
 }
 
 /* Every card that the request names, and the printed codes that it activates. */
@@ -483,6 +484,7 @@ look_up_codes (struct executor *executor, struct request *request, struct order_
     for (uint32_t i = 0; i < data->presented_count; i++) {
         struct presented_card *card = &data->presented[i];
         card->card_id = card->ref.card_id;
+        card->is_referral = false;
         if (card->card_id == 0 && card->ref.code.size > 0)
             wanted[count++] = (struct code_wanted){ card->ref.code, &card->card_id };
     }
@@ -544,7 +546,7 @@ order_look_up (struct executor *executor, struct request *request)
     if (data->order.hold_id.size > 0 &&
         hold_card_look_up (executor, request, data->order.hold_id, &data->hold_card_id) < 0)
         return -1;
-    return look_up_codes (executor, request, data);
+    return look_up_codes (executor, request, data) < 0 ? -1 : referral_look_up (executor, request);
 }
 
 int
@@ -557,7 +559,8 @@ order_want (struct executor *executor, struct request *request)
     if (data->order.has_partner && unit_want_member (unit, data->order.partner_id, spends) < 0)
         return -1;
     for (uint32_t i = 0; i < data->presented_count; i++)
-        if (data->presented[i].card_id != 0 && unit_want_card (unit, data->presented[i].card_id) < 0)
+        if (data->presented[i].card_id != 0 && !data->presented[i].is_referral &&
+            unit_want_card (unit, data->presented[i].card_id) < 0)
             return -1;
     if (data->hold_card_id != 0 && unit_want_card (unit, data->hold_card_id) < 0)
         return -1;

@@ -35,6 +35,10 @@ struct presented_card {
     uint32_t index;      /* in its list of the request */
     struct card_ref ref; /* the code folded */
     int64_t card_id;     /* 0: there is no such card */
+    /* The code of a referral: what the evaluation needs of the owner's card, which is not locked. */
+    bool is_referral, has_owner, blocked;
+    int64_t program_id, owner_id;
+    struct str code;
 };
 
 /* A printed code that a line is to activate, and whose it is already. */
@@ -85,6 +89,10 @@ int order_read (struct executor *executor, struct order_place place, bool lock, 
                 struct stored_order *stored, struct order_record *record, struct error *err);
 /* Finds where an order is stored, by its id: *found false when there is none; a tombstone has order_ref 0. */
 int order_find (struct executor *executor, struct str order_id, bool *found, struct order_place *place, struct error *err);
+/* Reads the cards of referral codes that the order names: somebody else's, which are not locked (order_referral.c). */
+int referral_look_up (struct executor *executor, struct request *request);
+/* Names the counters of their uses. */
+int referral_count (struct executor *executor, struct request *request);
 /* Whether a refund took something of its original with this index. */
 bool order_takes_of (const struct order_record *record, uint32_t original);
 

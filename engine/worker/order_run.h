@@ -67,6 +67,14 @@ int run_usage_states (struct order_run *run);
 /* Counts the uses that the evaluation says; gives back those of an order that is undone. */
 int run_count_usages (struct order_run *run);
 int run_return_usages (struct order_run *run, const struct order_record *original);
+/* Uses of a referral code by other orders (order_referral.c). */
+int64_t run_referral_uses (struct order_run *run, int64_t program_id, int64_t card_id);
+/* What the evaluation gives the owner of a referral code, to be booked when the owner's card is next locked. */
+int run_referral (struct order_run *run);
+/* Takes back what an order gave the owner; the caller found that nothing of the order is left. */
+int run_return_referral (struct order_run *run, const struct order_record *original);
+/* What becomes of points of the program that are to be taken back and are not there. */
+enum shortfall run_shortfall (const struct order_run *run, int64_t program_id);
 /* Balances after all, in the effects; the member's primary card is among them. */
 int run_balances (struct order_run *run);
 /* Takes back and gives back all of an order's points (order.cancel). */

@@ -26,6 +26,8 @@ counters_of (const struct program *program)
     for (int limit = 0; limit < LIMIT_COUNT; limit++)
         if (program->limits[limit] > 0)
             counters |= UINT32_C (1) << KINDS[limit];
+    if (program->max_referral_usage > 0)
+        counters |= UINT32_C (1) << USAGE_REFERRAL;
     return has_birthday_rule (program) ? counters | UINT32_C (1) << USAGE_BIRTHDAY : counters;
 }
 
@@ -51,10 +53,10 @@ birthday_year (int32_t birthday, int32_t day)
     return nearest;
 }
 
-/* The counter of an order's use; false: it goes to none of this kind. */
+/* The counter of an order's use, by the referral code of a card (0: none); false: it goes to none of this kind. */
 static bool
-key_of (const struct executor *executor, const struct order *order, int64_t program_id, enum usage_kind kind,
-        struct usage_key *key)
+key_of (const struct executor *executor, const struct order *order, int64_t program_id, int64_t referral_card,
+        enum usage_kind kind, struct usage_key *key)
 {
     int buckets = executor->engine->buckets;
     const struct zone *zone = &executor->cache.catalog->zone;
@@ -67,7 +69,7 @@ key_of (const struct executor *executor, const struct order *order, int64_t prog
                                .kind = (int16_t)kind,
                                .program_id = program_id,
                                .subject = member };
-    if (order->has_partner && kind != USAGE_TOTAL && kind != USAGE_STORE)
+    if (order->has_partner && kind != USAGE_TOTAL && kind != USAGE_STORE && kind != USAGE_REFERRAL)
         key->bucket = bucket_of_partner (order->partner_id, buckets);
     switch (kind) {
     case USAGE_TOTAL:
@@ -96,20 +98,58 @@ key_of (const struct executor *executor, const struct order *order, int64_t prog
         key->period = birthday_year (order->member.birthday, day);
         return true;
     case USAGE_REFERRAL:
-        break;
+        key->bucket = bucket_of_card (referral_card, buckets);
+        key->subject = referral_card;
+        return referral_card != 0;
     }
     return false;
+}
+
+/* The card by whose referral code a program was used; 0: by none. */
+static int64_t
+referral_card_of (const struct evaluation *evaluation, const struct usage_result *usage)
+{
+    return evaluation->referral.program_id == usage->program_id ? evaluation->referral.card_id : 0;
+}
+
+int
+referral_count (struct executor *executor, struct request *request)
+{
+    const struct order_request *data = request->data;
+    for (uint32_t i = 0; i < data->presented_count; i++) {
+        const struct presented_card *presented = &data->presented[i];
+        const struct unit_card *card = presented->card_id == 0 ? NULL : unit_card (&executor->unit, presented->card_id);
+        int64_t program_id = presented->is_referral ? presented->program_id : card != NULL ? card->card.program_id : 0;
+        const struct program *program = catalog_program (executor->cache.catalog, program_id);
+        struct usage_key key;
+        if (presented->presence == PRESENCE_CODE && program != NULL && program->max_referral_usage > 0 &&
+            key_of (executor, &data->order, program_id, presented->card_id, USAGE_REFERRAL, &key) &&
+            unit_want_usage (&executor->unit, &key, true) < 0)
+            return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
+    }
+    return 0;
+}
+
+int64_t
+run_referral_uses (struct order_run *run, int64_t program_id, int64_t card_id)
+{
+    struct usage_key key;
+    if (!key_of (run->executor, &run->record.order, program_id, card_id, USAGE_REFERRAL, &key))
+        return 0;
+    const struct unit_usage *usage = unit_usage (run->unit, &key);
+    return usage != NULL && usage->found ? usage->used : 0;
 }
 
 /* ---- naming the counters */
 
 static int
-want_counters (struct executor *executor, const struct order *order, int64_t program_id, uint32_t counters,
-               bool to_count)
+want_counters (struct executor *executor, const struct order *order, int64_t program_id, int64_t referral_card,
+               uint32_t counters, bool to_count)
 {
     struct usage_key key;
-    for (int kind = USAGE_TOTAL; kind <= USAGE_BIRTHDAY; kind++)
-        if ((counters >> kind & 1) != 0 && key_of (executor, order, program_id, (enum usage_kind)kind, &key) &&
+    for (int kind = USAGE_TOTAL; kind <= USAGE_REFERRAL; kind++)
+        if ((counters >> kind & 1) != 0 &&
+            key_of (executor, order, program_id, referral_card, (enum usage_kind)kind, &key) &&
             unit_want_usage (&executor->unit, &key, to_count) < 0)
             return -1;
     return 0;
@@ -147,7 +187,7 @@ count_limited (struct executor *executor, struct request *request, struct order 
         if (has_birthday_rule (program) && read_birthdays (executor, request) < 0)
             return -1;
         set_birthday (&executor->unit, order);
-        if (want_counters (executor, order, program->id, counters_of (program), true) < 0)
+        if (want_counters (executor, order, program->id, 0, counters_of (program), true) < 0)
             return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
     }
     return 0;
@@ -163,7 +203,8 @@ order_count (struct executor *executor, struct request *request)
         const struct order_record *record = data->originals[i].record;
         for (uint32_t j = 0; record != NULL && j < record->evaluation.usage_count; j++) {
             const struct usage_result *usage = &record->evaluation.usages[j];
-            if (want_counters (executor, &record->order, usage->program_id, usage->counters, false) < 0)
+            if (want_counters (executor, &record->order, usage->program_id,
+                               referral_card_of (&record->evaluation, usage), usage->counters, false) < 0)
                 return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
         }
     }
@@ -175,7 +216,7 @@ order_count (struct executor *executor, struct request *request)
         return 0;
     struct order order = data->order;
     order.instant = order_instant (catalog, &executor->unit, data);
-    return count_limited (executor, request, &order);
+    return count_limited (executor, request, &order) < 0 ? -1 : referral_count (executor, request);
 }
 
 /* ---- what they say */
@@ -186,9 +227,9 @@ state_of (struct order_run *run, const struct program *program, struct usage_sta
     const struct order *order = &run->record.order;
     struct usage_key key;
     *state = (struct usage_state){ .program_id = program->id };
-    for (int kind = USAGE_TOTAL; kind <= USAGE_BIRTHDAY; kind++) {
+    for (int kind = USAGE_TOTAL; kind <= USAGE_REFERRAL; kind++) {
         if ((counters_of (program) >> kind & 1) == 0 ||
-            !key_of (run->executor, order, program->id, (enum usage_kind)kind, &key))
+            !key_of (run->executor, order, program->id, 0, (enum usage_kind)kind, &key))
             continue;
         const struct unit_usage *usage = unit_usage (run->unit, &key);
         /* What a program counted by an old catalog and does not any more counts nothing. */
@@ -230,15 +271,15 @@ run_usage_states (struct order_run *run)
 /* ---- counting */
 
 static int
-add_uses (struct order_run *run, const struct order *order, const struct usage_result *usage, uint32_t counters,
-          int sign, uint32_t *counted)
+add_uses (struct order_run *run, const struct order *order, const struct usage_result *usage, int64_t referral_card,
+          uint32_t counters, int sign, uint32_t *counted)
 {
     struct usage_key key;
     *counted = 0;
-    for (int kind = USAGE_TOTAL; kind <= USAGE_BIRTHDAY; kind++) {
+    for (int kind = USAGE_TOTAL; kind <= USAGE_REFERRAL; kind++) {
         bool done = false;
         if ((counters >> kind & 1) == 0 || (kind == USAGE_BIRTHDAY && !usage->birthday) ||
-            !key_of (run->executor, order, usage->program_id, (enum usage_kind)kind, &key))
+            !key_of (run->executor, order, usage->program_id, referral_card, (enum usage_kind)kind, &key))
             continue;
         if (unit_count_usage (run->unit, &run->savepoint, &key, sign, sign * usage->given_minor, &done) < 0)
             return run_no_memory (run);
@@ -261,8 +302,8 @@ run_count_usages (struct order_run *run)
     evaluation->usages = usages;
     for (uint32_t i = 0; i < evaluation->usage_count; i++) {
         const struct program *program = catalog_program (run->catalog, usages[i].program_id);
-        if (program != NULL &&
-            add_uses (run, &run->record.order, &usages[i], counters_of (program), 1, &usages[i].counters) < 0)
+        if (program != NULL && add_uses (run, &run->record.order, &usages[i], referral_card_of (evaluation, &usages[i]),
+                                         counters_of (program), 1, &usages[i].counters) < 0)
             return -1;
     }
     return 0;
@@ -274,7 +315,8 @@ run_return_usages (struct order_run *run, const struct order_record *original)
     uint32_t counted;
     for (uint32_t i = 0; i < original->evaluation.usage_count; i++) {
         const struct usage_result *usage = &original->evaluation.usages[i];
-        if (add_uses (run, &original->order, usage, usage->counters, -1, &counted) < 0)
+        if (add_uses (run, &original->order, usage, referral_card_of (&original->evaluation, usage), usage->counters,
+                      -1, &counted) < 0)
             return -1;
     }
     return 0;

@@ -310,6 +310,32 @@ cards (const struct renderer *to)
     }
 }
 
+static void
+referral (const struct renderer *to, const struct referral_result *result, int64_t points)
+{
+    if (result->points == 0)
+        return;
+    wire_write_map (to->out, 3);
+    card_id (to, result->card_id);
+    render_int (to->out, "program_id", result->program_id);
+    signed_points (to, "points", points);
+}
+
+/* Points for the owner of a referral code, and those that are taken back of one. */
+static void
+referrals (const struct renderer *to)
+{
+    const struct order_record *record = to->record;
+    const struct referral_result *own = &record->evaluation.referral;
+    uint32_t count = own->points != 0;
+    for (uint32_t i = 0; i < record->refund.original_count; i++)
+        count += record->refund.originals[i].referral.points != 0;
+    list (to, "referrals", count);
+    referral (to, own, to->sign * own->points);
+    for (uint32_t i = 0; i < record->refund.original_count; i++)
+        referral (to, &record->refund.originals[i].referral, -record->refund.originals[i].referral.points);
+}
+
 /* `needed` and `missing` are units, money or points, as the kind says. */
 static void
 hints (const struct renderer *to)
@@ -548,7 +574,7 @@ membership (const struct renderer *to)
         render_nil (to->out, "missing");
 }
 
-enum { HEAD_FIELDS = 11, BODY_FIELDS = 9, RETURN_FIELDS = 4 };
+enum { HEAD_FIELDS = 11, BODY_FIELDS = 10, RETURN_FIELDS = 4 };
 
 static void
 result (const struct renderer *to, bool replayed)
@@ -564,6 +590,7 @@ result (const struct renderer *to, bool replayed)
     claims (to);
     points (to);
     cards (to);
+    referrals (to);
     membership (to);
     hints (to);
     warnings (to);

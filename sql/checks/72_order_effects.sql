@@ -3,7 +3,11 @@ SELECT card_id, order_ref, f.figure, f.expected, f.found
 FROM (
     SELECT order_ref, card_id, sum(earned)::bigint AS earned, sum(redeemed)::bigint AS redeemed,
            sum(taken_back)::bigint AS taken_back, sum(given_back)::bigint AS given_back
-    FROM pg_temp.fsck_effects GROUP BY order_ref, card_id
+    FROM (
+        SELECT order_ref, card_id, earned, redeemed, taken_back, given_back FROM pg_temp.fsck_effects
+        UNION ALL -- what the owner of a referral code got by it was booked later, on the owner's card
+        SELECT order_ref, card_id, greatest(booked, 0), 0, greatest(-booked, 0), 0 FROM referral_credits WHERE booked IS NOT NULL
+    ) f GROUP BY order_ref, card_id
 ) e
 FULL JOIN (
     SELECT order_ref, card_id, sum(CASE WHEN kind = 1 THEN points_amount ELSE 0 END)::bigint AS earned,

@@ -362,6 +362,28 @@ CREATE TABLE lot_transfers (
     PRIMARY KEY (bucket, card_id, lot_no, to_card_id, to_lot_no)
 );
 
+-- Points for the owners of referral codes. No order locks a second member: the order of the friend writes what is to be booked,
+-- and whoever locks the owner's card next books it. Rows stay: what takes a credit back finds by it the lot that it became.
+CREATE TABLE referral_credits (
+    bucket       smallint NOT NULL, -- of the owner's card
+    card_id      bigint NOT NULL,
+    original_ref bigint NOT NULL, -- the friend's order
+    order_ref    bigint NOT NULL, -- what gives or takes back: that order, what returned the whole of it, its cancellation
+    order_id     text NOT NULL,
+    points       bigint NOT NULL CHECK (points <> 0), -- below 0: to be taken back
+    forgives     boolean NOT NULL, -- what is not there to be taken back is forgiven; else it becomes debt
+    gained       timestamptz NOT NULL,
+    usable_from  timestamptz NOT NULL,
+    expires      timestamptz NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    booked       bigint, -- what of it was moved, by journal row `seq`; null: still to be booked
+    seq          integer,
+    lot_no       integer,
+    PRIMARY KEY (bucket, card_id, original_ref, order_ref),
+    CHECK (abs(booked) <= abs(points) AND sign(booked) IN (0, sign(points)))
+) WITH (fillfactor = 90);
+CREATE INDEX referral_credits_pending ON referral_credits (bucket, card_id) WHERE booked IS NULL;
+
 -- How far each background job is: its steps change rows and move the cursor in one transaction.
 CREATE TABLE job_runs (
     job           text PRIMARY KEY,

@@ -23,7 +23,7 @@ BEGIN
         GRANT INSERT, UPDATE, DELETE ON request_keys, card_codes TO loyalty_worker;
         GRANT INSERT, UPDATE ON members, member_spending, program_usage, loyalty_cards, point_moves, orders, products, partners, catalog_state,
             promotion_programs, stores, product_categories, membership_levels, loads, load_parts TO loyalty_worker;
-        GRANT INSERT, UPDATE ON coupon_batches, job_runs TO loyalty_worker;
+        GRANT INSERT, UPDATE ON coupon_batches, job_runs, referral_credits TO loyalty_worker;
         GRANT INSERT, UPDATE, DELETE ON point_holds TO loyalty_worker;
         GRANT INSERT ON coupons TO loyalty_worker;
         GRANT INSERT, UPDATE, DELETE ON promotion_drafts TO loyalty_worker;

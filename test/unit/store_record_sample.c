@@ -479,7 +479,7 @@ random_refund (const struct order *order, struct record_refund *refund)
 {
     LIST (originals, refund->original_count, 3, struct record_original)
     for (uint32_t i = 0; i < refund->original_count; i++)
-        originals[i] = (struct record_original){ text (), number (), flip () };
+        originals[i] = (struct record_original){ text (), number (), flip (), { number (), number (), number () } };
     bool possible = refund->original_count > 0 && order->line_count > 0;
     LIST (parts, refund->part_count, possible ? 4 : 0, struct record_part)
     for (uint32_t i = 0; i < refund->part_count; i++) {
@@ -870,6 +870,9 @@ same_original (const struct record_original *a, const struct record_original *b)
     SAME_STR (order_id);
     SAME (order_ref);
     SAME (is_whole);
+    SAME (referral.card_id);
+    SAME (referral.program_id);
+    SAME (referral.points);
     return NULL;
 }
 

@@ -49,7 +49,7 @@ refund (const char *order_id, const char *line_id, int64_t units, int64_t net, i
     struct tax_amount *taxes = arena_new_of (arena, struct tax_amount);
     sample_order (record, 1, arena);
     record->kind = RECORD_REFUND;
-    *original = (struct record_original){ str_of (order_id), 1234567, false };
+    *original = (struct record_original){ str_of (order_id), 1234567, false, { 0 } };
     *taxes = (struct tax_amount){ 5, tax };
     *part = (struct record_part){ .line_id = str_of (line_id),
                                   .qty_micro = units * MICRO,

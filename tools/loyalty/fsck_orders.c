@@ -20,7 +20,7 @@ struct copy {
 struct orders_reader {
     PGconn *db;
     struct arena *arena;
-    struct copy orders, effects, uses, wholes, damage;
+    struct copy orders, effects, uses, wholes, referrals, damage;
 };
 
 int
@@ -33,6 +33,7 @@ fsck_orders_prepare (PGconn *db, struct error *err)
         " taken_back bigint, given_back bigint);"
         "CREATE TEMPORARY TABLE fsck_uses (order_ref bigint, program_id bigint, kind bigint, amount bigint);"
         "CREATE TEMPORARY TABLE fsck_wholes (order_ref bigint, original_ref bigint);"
+        "CREATE TEMPORARY TABLE fsck_referrals (order_ref bigint, card_id bigint, points bigint);"
         "CREATE TEMPORARY TABLE fsck_damage (order_ref bigint, figure text, expected text, found text)",
         "making temporary tables", err);
     PQclear (result);
@@ -137,6 +138,19 @@ uses_add (struct orders_reader *reader, const struct order_record *record)
     }
 }
 
+/* What it gave the owner of a referral code. */
+static void
+referral_add (struct orders_reader *reader, const struct order_record *record)
+{
+    const struct referral_result *referral = &record->evaluation.referral;
+    if (referral->points == 0 || record->kind == RECORD_CANCEL)
+        return;
+    row_begin (&reader->referrals, 3);
+    row_int (&reader->referrals, record->order_ref);
+    row_int (&reader->referrals, referral->card_id);
+    row_int (&reader->referrals, referral->points);
+}
+
 /* One row of `orders`: what its record says, and whether it is this row's. */
 static void
 order_add (struct orders_reader *reader, int64_t order_ref, int64_t kind, struct str bytes)
@@ -154,6 +168,7 @@ order_add (struct orders_reader *reader, int64_t order_ref, int64_t kind, struct
     row_int (&reader->orders, order_ref);
     row_text (&reader->orders, record.order.order_id);
     uses_add (reader, &record);
+    referral_add (reader, &record);
     for (uint32_t i = 0; i < record.effect_count; i++) {
         const struct card_effect *effect = &record.effects[i];
         row_begin (&reader->effects, 6);
@@ -185,7 +200,8 @@ orders_fetch (struct orders_reader *reader, int *rows, struct error *err)
     }
     PQclear (result);
     if (copy_flush (reader->db, &reader->orders, err) < 0 || copy_flush (reader->db, &reader->effects, err) < 0 ||
-        copy_flush (reader->db, &reader->uses, err) < 0 || copy_flush (reader->db, &reader->wholes, err) < 0)
+        copy_flush (reader->db, &reader->uses, err) < 0 || copy_flush (reader->db, &reader->wholes, err) < 0 ||
+        copy_flush (reader->db, &reader->referrals, err) < 0)
         return -1;
     return copy_flush (reader->db, &reader->damage, err);
 }
@@ -200,6 +216,7 @@ fsck_orders_read (PGconn *db, void (*progress) (int64_t count), int64_t *count, 
         .effects = { .command = "COPY fsck_effects FROM STDIN (FORMAT binary)" },
         .uses = { .command = "COPY fsck_uses FROM STDIN (FORMAT binary)" },
         .wholes = { .command = "COPY fsck_wholes FROM STDIN (FORMAT binary)" },
+        .referrals = { .command = "COPY fsck_referrals FROM STDIN (FORMAT binary)" },
         .damage = { .command = "COPY fsck_damage FROM STDIN (FORMAT binary)" },
     };
     if (reader.arena == NULL)
@@ -223,6 +240,7 @@ fsck_orders_read (PGconn *db, void (*progress) (int64_t count), int64_t *count, 
     buf_free (&reader.effects.rows);
     buf_free (&reader.uses.rows);
     buf_free (&reader.wholes.rows);
+    buf_free (&reader.referrals.rows);
     buf_free (&reader.damage.rows);
     arena_destroy (&reader.arena);
     return status;

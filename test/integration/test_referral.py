@@ -1,0 +1,436 @@
+"""Referral codes (rule 29): the friend's first order, the owner's points, limits, races, refunds, and workers that die."""
+
+import threading
+import time
+from decimal import Decimal
+
+import pytest
+
+from loyalty_client import Client, LoyaltyError
+from raw_client import RawClient, at_once, error_of, result_of
+from shop import line, new_id, new_partner, order, refund, refused, written
+
+PROGRAM = 23
+
+
+def referral_program(program_id=PROGRAM, **fields):
+    """A tenth of the money in points, for both: 10 of them take 5.00 off the friend's first order."""
+    return dict(
+        {
+            "program_id": program_id,
+            "name": f"Bring a friend {program_id}",
+            "program_type": "referral",
+            "rules": [{"reward_point_mode": "money", "reward_point_amount": "0.1"}],
+            "rewards": [{"discount_mode": "per_order", "discount": "5.00", "required_points": 10}],
+        },
+        **fields,
+    )
+
+
+@pytest.fixture(scope="module")
+def shop(engine):
+    engine.call("reference.put", {"products": [{"product_id": number} for number in range(1, 10)]})
+    engine.call("program.put", referral_program())
+    return engine
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ledger_holds(engine):
+    yield
+    engine.assert_ledger_holds()
+
+
+def owner_of(engine, program_id=PROGRAM, **fields):
+    """An owner's card: (partner, card_id, code)."""
+    partner, code = new_partner(), new_id("FRIEND")
+    card = engine.call("card.create", dict({"program_id": program_id, "partner_id": partner, "code": code}, **fields))
+    return partner, card["card_id"], card["code"]
+
+
+def first_order(code, partner=None, price="100.00", **fields):
+    """A new customer's order of 100.00 with a code: it costs 95.00, and brings the owner 10 points."""
+    return order(partner or new_partner(), line(1, 1, price), claims=[{"code": code}], **fields)
+
+
+def balance(engine, card):
+    return engine.call("card.balance", {"card_id": card})["balance"]
+
+
+def pending(engine, card):
+    return engine.query("SELECT count(*) FROM referral_credits WHERE card_id = %s AND booked IS NULL", (card,))[0][0]
+
+
+def rows(engine, card):
+    """The card's journal, the oldest first: [(kind, points, order_id or reason)]."""
+    history = engine.call("card.history", {"card_id": card, "limit": 100})["history"]
+    return [(row["kind"], row["points"], row.get("order_id") or row.get("reason")) for row in reversed(history)]
+
+
+# The friend and the owner
+
+
+def test_rule_29_the_friend_is_rewarded_and_the_owner_gets_the_points(shop):
+    partner, card, code = owner_of(shop, points="40")
+    sale = first_order(code.lower() + " ")
+    quoted = shop.call("order.quote", sale)
+    done = shop.call("order.process", sale)
+    assert (quoted["amount_total"], done["amount_total"]) == ("95.00", "95.00")
+    assert done["referrals"] == quoted["referrals"] == [{"card_id": card, "program_id": PROGRAM, "points": "10.00"}]
+    assert done["points"] == []  # the owner's own points are not spent
+    # Nothing was locked but the friend: the points wait, and are seen by everyone all the same.
+    assert pending(shop, card) == 1
+    assert balance(shop, card) == "50.00"
+    assert shop.call("card.get", {"partner_id": partner})["cards"][0]["usable"] == "50.00"
+    assert rows(shop, card) == [("adjust", "40.00", "card.create")]
+    # Whoever locks the card books them.
+    shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    assert pending(shop, card) == 0
+    assert balance(shop, card) == "51.00"
+    assert rows(shop, card)[1:] == [("earn", "10.00", sale["order_id"]), ("adjust", "1.00", "x")]
+
+
+def test_rule_29_the_stored_order_says_so(shop):
+    _, card, code = owner_of(shop)
+    sale = first_order(code, explain=True)
+    done = shop.call("order.process", sale)
+    shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    assert shop.call("order.get", {"order_id": sale["order_id"]}) == done
+    again = shop.call("order.process", sale)
+    assert again == dict(done, replayed=True)
+    assert balance(shop, card) == "11.00"
+    assert shop.call("order.explain", {"order_id": sale["order_id"]})["same"] is True
+
+
+def test_rule_29_the_owner_spends_what_friends_brought(shop):
+    """Points that still wait pay for the owner's next order like any others."""
+    partner, card, code = owner_of(shop)
+    shop.call("order.process", first_order(code))
+    shop.call("order.process", order(partner))  # the owner's own first order
+    claim = {"program_id": PROGRAM, "card": {"card_id": card}}
+    spent = shop.call("order.process", order(partner, line(1, 1, "20.00"), claims=[claim]))
+    assert (spent["amount_total"], balance(shop, card)) == ("15.00", "0.00")
+    with refused("claim_refused", reason="not_enough_points"):
+        shop.call("order.process", order(partner, line(1, 1, "20.00"), claims=[claim]))
+
+
+def test_rule_29_a_quote_of_the_owner_counts_what_waits(shop):
+    partner, card, code = owner_of(shop)
+    shop.call("order.process", first_order(code))
+    claim = {"program_id": PROGRAM, "card": {"card_id": card}}
+    before = written(shop)
+    assert shop.call("order.quote", order(partner, line(1, 1, "20.00"), claims=[claim]))["amount_total"] == "15.00"
+    assert written(shop) == before
+    assert pending(shop, card) == 1
+
+
+@pytest.mark.parametrize("change", ["hold", "transfer", "transfer to", "block"])
+def test_rule_29_whatever_locks_the_owners_card_books(shop, change):
+    _, card, code = owner_of(shop)
+    _, other, _ = owner_of(shop, points="3")
+    shop.call("order.process", first_order(code))
+    bodies = {
+        "hold": ("points.hold", {"card_id": card, "points": "10"}),
+        "transfer": ("card.transfer", {"from": {"card_id": card}, "to": {"card_id": other}, "points": "10", "reason": "x"}),
+        "transfer to": ("card.transfer", {"from": {"card_id": other}, "to": {"card_id": card}, "points": "1", "reason": "x"}),
+        "block": ("card.block", {"card_id": card, "reason": "x"}),
+    }
+    shop.call(*bodies[change])
+    assert pending(shop, card) == 0
+    assert balance(shop, card) == {"transfer": "0.00", "transfer to": "11.00"}.get(change, "10.00")
+
+
+def test_rule_29_points_keep_the_dates_of_the_friends_order(shop):
+    """They expire as if they had been booked at once, however late that was."""
+    program_id = 24
+    shop.call("program.put", referral_program(program_id, expiry={"policy": "days", "count": 5}, pending_days=2))
+    _, card, code = owner_of(shop, program_id)
+    done = shop.call("order.process", first_order(code))
+    assert balance(shop, card) == "0.00"
+    assert shop.call("card.get", {"card_id": card})["stored"] == "10.00"
+    shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    earned, _ = shop.query(
+        "SELECT usable_from - gained, expires - gained, gained FROM point_moves WHERE card_id = %s ORDER BY lot_no", (card,)
+    )
+    assert (earned[0].days, earned[1].days) == (2, 5)
+    assert earned[2].isoformat().startswith(done["date"][:19])
+
+
+def test_rule_29_an_archived_program_pays_what_is_owed(shop):
+    program_id = 25
+    shop.call("program.put", referral_program(program_id))
+    _, card, code = owner_of(shop, program_id)
+    shop.call("order.process", first_order(code))
+    shop.call("program.delete", {"program_id": program_id})
+    assert balance(shop, card) == "10.00"
+    shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    assert balance(shop, card) == "11.00"
+
+
+# Who may use a code
+
+
+def test_rule_29_refused_codes_leave_nothing(shop):
+    partner, card, code = owner_of(shop)
+    other = owner_of(shop)[2]
+    known = new_partner()
+    shop.call("order.process", order(known))
+    for reason, sale in {
+        "own_code": first_order(code, partner),
+        "not_first_order": first_order(code, known),
+        "no_member": dict(first_order(code), partner_id=None),
+        "minimum": None,
+        "unknown_code": first_order("NOBODYS"),
+    }.items():
+        if sale is None:
+            continue
+        sale = {name: value for name, value in sale.items() if value is not None}
+        before = written(shop)
+        with refused("claim_refused", reason=reason):
+            shop.call("order.process", sale)
+        assert written(shop) == before, reason
+        skipped = shop.call("order.quote", dict(sale, on_refused="skip"))
+        assert (skipped["claims"][0]["reason"], skipped["amount_total"], skipped["referrals"]) == (reason, "100.00", [])
+    both = first_order(code)
+    both["claims"].append({"code": other})
+    with refused("claim_refused", reason="one_referral"):
+        shop.call("order.process", both)
+    done = shop.call("order.process", dict(both, on_refused="skip"))
+    assert [claim["ok"] for claim in done["claims"]] == [True, False]
+    assert [entry["card_id"] for entry in done["referrals"]] == [card]
+    assert (balance(shop, card), balance(shop, shop.call("card.get", {"code": other})["card_id"])) == ("10.00", "0.00")
+
+
+def test_rule_29_a_blocked_owners_card_brings_nothing(shop):
+    _, card, code = owner_of(shop)
+    shop.call("card.block", {"card_id": card, "reason": "lost"})
+    with refused("card_blocked", card_id=str(card)):
+        shop.call("order.process", first_order(code))
+    done = shop.call("order.process", first_order(code, on_refused="skip"))
+    assert (done["claims"][0]["reason"], done["amount_total"], done["referrals"]) == ("card_blocked", "100.00", [])
+    assert balance(shop, card) == "0.00"
+
+
+def test_rule_29_a_card_blocked_later_keeps_what_it_had_earned(shop):
+    _, card, code = owner_of(shop)
+    shop.call("order.process", first_order(code))
+    shop.call("card.block", {"card_id": card, "reason": "lost"})
+    assert balance(shop, card) == "10.00"
+
+
+def test_rule_29_another_price_than_expected_writes_no_credit(shop):
+    _, card, code = owner_of(shop)
+    before = written(shop)
+    with refused("price_changed"):
+        shop.call("order.process", first_order(code, expected_total="94.00"))
+    assert (written(shop), balance(shop, card)) == (before, "0.00")
+
+
+# Limits and races
+
+
+def test_rule_29_a_hundred_friends_at_once(shop):
+    """A code for 30: exactly 30 are rewarded, the others are told the limit, and the owner is given 30 times."""
+    program_id = 26
+    shop.call("program.put", referral_program(program_id, max_referral_usage=30))
+    _, card, code = owner_of(shop, program_id)
+    replies = at_once(shop.endpoint, [("order.process", first_order(code)) for _ in range(100)])
+    won = [reply["result"] for reply in replies if reply["ok"]]
+    lost = [error_of(reply) for reply in replies if not reply["ok"]]
+    assert [one["amount_total"] for one in won] == ["95.00"] * 30
+    assert {error["code"] for error in lost} == {"limit_reached"}
+    assert {error["message"].split(":")[-1].strip() for error in lost} == {"max_referral_usage 30, used 30"}
+    assert balance(shop, card) == "300.00"
+    with refused("limit_reached"):
+        shop.call("order.quote", first_order(code)) and shop.call("order.process", first_order(code))
+    shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    assert balance(shop, card) == "301.00"
+    assert len({origin for kind, _, origin in rows(shop, card) if kind == "earn"}) == 30
+
+
+def test_rule_29_two_first_orders_of_one_friend_at_once(shop):
+    for _ in range(5):
+        _, card, code = owner_of(shop)
+        friend = new_partner()
+        replies = at_once(shop.endpoint, [("order.process", first_order(code, friend)) for _ in range(4)])
+        assert sum(reply["ok"] for reply in replies) == 1
+        reasons = {error_of(reply)["details"]["reason"] for reply in replies if not reply["ok"]}
+        assert reasons == {"not_first_order"}
+        assert balance(shop, card) == "10.00"
+
+
+def test_rule_29_the_owner_spends_while_credits_arrive(shop):
+    """Friends come, the owner shops: each credit is booked once, and nothing is spent that was not there."""
+    partner, card, code = owner_of(shop, points="20")
+    claim = {"program_id": PROGRAM, "card": {"card_id": card}}
+    requests = []
+    for _ in range(40):
+        requests.append(("order.process", first_order(code)))
+        requests.append(("order.process", order(partner, line(1, 1, "20.00"), claims=[claim])))
+    with RawClient(shop.endpoint) as friends, RawClient(shop.endpoint) as owner:
+        sent = [(owner if body.get("partner_id") == partner else friends, method, body) for method, body in requests]
+        waiting = [(client, client.send(method, body), body) for client, method, body in sent]
+        answers = [(body, client.answer(request_id)) for client, request_id, body in waiting]
+    spent = 0
+    for body, reply in answers:
+        if body.get("partner_id") != partner:
+            assert result_of(reply)["amount_total"] == "95.00"
+        elif reply["ok"]:
+            spent += 10
+        else:
+            assert error_of(reply)["details"]["reason"] in ("not_enough_points",)
+    assert spent >= 20
+    assert Decimal(balance(shop, card)) == 20 + 40 * 10 - spent
+
+
+def test_rule_29_friends_of_each_other_take_no_locks_of_each_other(shop):
+    """Everyone's first order names the code of the next one: no order waits for a second member, so none is busy."""
+    owners = [owner_of(shop) for _ in range(30)]
+    requests = [
+        ("order.process", first_order(owners[(at + 1) % 30][2], partner)) for at, (partner, _, _) in enumerate(owners)
+    ]
+    for reply in at_once(shop.endpoint, requests):
+        assert result_of(reply)["amount_total"] == "95.00"
+    assert [balance(shop, card) for _, card, _ in owners] == ["10.00"] * 30
+
+
+# Refunds and cancellations
+
+
+@pytest.mark.parametrize("booked", [False, True], ids=["pending", "booked"])
+def test_rule_29_a_full_refund_takes_both_back(shop, booked):
+    program_id = 27
+    shop.call("program.put", referral_program(program_id, max_referral_usage=1))
+    _, card, code = owner_of(shop, program_id, points="40")
+    sale = first_order(code)
+    shop.call("order.process", sale)
+    if booked:
+        shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    with refused("limit_reached"):
+        shop.call("order.process", first_order(code))
+    back = refund(sale["order_id"], line(1, -1, "100.00"))
+    taken = shop.call("order.refund", back)
+    assert taken["amount_total"] == "-95.00"
+    assert taken["referrals"] == [{"card_id": card, "program_id": program_id, "points": "-10.00"}]
+    assert shop.call("order.get", {"order_id": back["order_id"]}) == taken
+    assert balance(shop, card) == ("41.00" if booked else "40.00")
+    shop.call("card.adjust", {"card_id": card, "points": "2", "reason": "y"})
+    assert [row[:2] for row in rows(shop, card)].count(("take_back", "-10.00")) == 1
+    assert balance(shop, card) == ("43.00" if booked else "42.00")
+    # The code's use lives again; the friend's first order was that one all the same.
+    with refused("claim_refused", reason="not_first_order"):
+        shop.call("order.process", first_order(code, sale["partner_id"]))
+    assert shop.call("order.process", first_order(code))["amount_total"] == "95.00"
+
+
+def test_rule_29_refunds_in_parts_take_back_with_the_last(shop):
+    _, card, code = owner_of(shop)
+    sale = order(new_partner(), line(1, 4, "25.00"), line(2, 1, "10.00"), claims=[{"code": code}])
+    shop.call("order.process", sale)
+    assert balance(shop, card) == "11.00"
+    for product, qty in ((1, -1), (2, -1), (1, -2)):
+        part = shop.call("order.refund", refund(sale["order_id"], line(product, qty, "25.00" if product == 1 else "10.00")))
+        assert (part["referrals"], balance(shop, card)) == ([], "11.00")
+    last = shop.call("order.refund", refund(sale["order_id"], line(1, -1, "25.00")))
+    assert [entry["points"] for entry in last["referrals"]] == ["-11.00"]
+    assert balance(shop, card) == "0.00"
+
+
+@pytest.mark.parametrize("shortfall, debt", [(None, "10.00"), ("refuse", "10.00"), ("forgive", "0.00")])
+def test_rule_29_what_the_owner_has_spent_is_debt(shop, shortfall, debt):
+    """The friend's refund is never refused for what the owner did; the program may forgive it."""
+    program_id = {None: 28, "refuse": 29, "forgive": 30}[shortfall]
+    fields = {"shortfall": shortfall} if shortfall else {}
+    shop.call("program.put", referral_program(program_id, **fields))
+    _, card, code = owner_of(shop, program_id)
+    sale = first_order(code)
+    shop.call("order.process", sale)
+    shop.call("card.adjust", {"card_id": card, "points": "-10", "reason": "spent"})
+    shop.call("order.refund", refund(sale["order_id"], line(1, -1, "100.00")))
+    held = shop.call("card.get", {"card_id": card})
+    assert (held["balance"], held["debt"]) == ("0.00", debt)
+    shop.call("order.process", first_order(code))
+    held = shop.call("card.get", {"card_id": card})
+    assert (held["balance"], held["debt"]) == ("0.00" if debt == "10.00" else "10.00", "0.00")
+    shop.call("card.adjust", {"card_id": card, "points": "5", "reason": "x"})
+    assert balance(shop, card) == ("5.00" if debt == "10.00" else "15.00")
+
+
+def test_rule_29_a_cancel_takes_both_back(shop):
+    program_id = 31
+    shop.call("program.put", referral_program(program_id, max_referral_usage=1))
+    _, card, code = owner_of(shop, program_id)
+    friend = new_partner()
+    sale = first_order(code, friend)
+    shop.call("order.process", sale)
+    cancelled = shop.call("order.cancel", {"order_id": sale["order_id"]})
+    assert [entry["points"] for entry in cancelled["referrals"]] == ["-10.00"]
+    assert balance(shop, card) == "0.00"
+    # It never was: the friend's first order is still to come.
+    again = shop.call("order.process", first_order(code, friend))
+    assert (again["amount_total"], balance(shop, card)) == ("95.00", "10.00")
+
+
+def test_rule_29_cancelled_at_once_by_many(shop):
+    _, card, code = owner_of(shop)
+    sales = [first_order(code) for _ in range(20)]
+    for reply in at_once(shop.endpoint, [("order.process", sale) for sale in sales]):
+        result_of(reply)
+    bodies = [("order.cancel", {"order_id": sale["order_id"]}) for sale in sales for _ in range(2)]
+    for reply in at_once(shop.endpoint, bodies):
+        result_of(reply)
+    assert balance(shop, card) == "0.00"
+
+
+# Workers that die
+
+
+def test_rule_29_credits_survive_workers_that_die():
+    """kill -9 in the middle of it: what friends were told is what the owners hold, each credit once."""
+    from harness import Engine
+
+    with Engine(buckets=8) as engine:
+        engine.call("program.put", referral_program(max_referral_usage=1000))
+        owners = [owner_of(engine) for _ in range(3)]
+        told, failures, end = [], [], threading.Event()
+
+        def friends(number):
+            client = Client(engine.endpoint, timeout=60)
+            try:
+                for at in range(60):
+                    sale = first_order(owners[(at + number) % 3][2])
+                    result = client.order_process(sale)
+                    told.append(result["referrals"][0]["card_id"])
+                    if at % 5 == 0:
+                        client.order_cancel(sale["order_id"])
+                        told.remove(result["referrals"][0]["card_id"])
+            except (LoyaltyError, AssertionError) as error:
+                failures.append(error)
+            finally:
+                client.close()
+
+        def owner():
+            client = Client(engine.endpoint, timeout=60)
+            try:
+                while not end.is_set():
+                    for _, card, _ in owners:
+                        client.card_adjust("1", "x", card_id=card)
+                        client.card_adjust("-1", "x", card_id=card)
+            except LoyaltyError as error:
+                failures.append(error)
+            finally:
+                client.close()
+
+        threads = [threading.Thread(target=friends, args=(number,)) for number in range(4)] + [threading.Thread(target=owner)]
+        for thread in threads:
+            thread.start()
+        for worker in (1, 2, 1):
+            time.sleep(0.5)
+            engine.kill_worker(worker)
+        for thread in threads[:-1]:
+            thread.join()
+        end.set()
+        threads[-1].join()
+        assert not failures, failures[0]
+        for _, card, _ in owners:
+            assert Decimal(balance(engine, card)) == 10 * told.count(card)
+        engine.assert_ledger_holds()
