@@ -11,7 +11,7 @@ HEAD = {
     "order_id", "replayed", "catalog_version", "late", "date", "amount_untaxed", "amount_tax", "amount_total",
     "points_earned", "points_redeemed", "final_balance",
 }  # fmt: skip
-ANSWER = HEAD | {"taxes", "lines", "discounts", "claims", "points", "cards", "membership", "hints", "warnings"}
+ANSWER = HEAD | {"taxes", "lines", "discounts", "claims", "points", "cards", "referrals", "membership", "hints", "warnings"}
 RETURNS = {"restored", "shortfall", "uncovered", "give_back"}
 
 WINE = 20  # ten percent off, by program 2
