@@ -9,7 +9,7 @@ import pytest
 
 from harness import ROOT, loyalty
 
-COMMANDS = ["up", "call", "load", "fsck", "job", "top", "migrate", "drain"]
+COMMANDS = ["up", "bench", "call", "load", "fsck", "job", "top", "migrate", "drain"]
 
 
 def last_json(done):
