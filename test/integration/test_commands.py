@@ -293,3 +293,11 @@ def test_a_database_without_a_schema_is_said_to_have_none(empty_database):
     assert done.returncode == 1 and "run loyalty migrate" in done.stderr
 
 
+
+
+def test_bench_measures_with_as_many_programs_as_asked(own_engine):
+    done = own_engine.command("bench", "--seconds", 1, "--warmup", 0, "--cards", 20, "--concurrency", 4, "--programs", 8, "--json")
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0 and result["errors"] == 0 and result["orders"] > 0 and result["programs"] == 11
+    assert len(own_engine.call("program.list", {"state": "active"})["programs"]) == 11
+    own_engine.assert_ledger_holds()

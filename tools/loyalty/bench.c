@@ -85,6 +85,7 @@ report (const struct bench_settings *settings, const struct bench_baskets *baske
     json_object_set_new (json, "rate", settings->rate > 0 ? json_integer (settings->rate) : json_null ());
     json_object_set_new (json, "concurrency", json_integer (settings->concurrency));
     json_object_set_new (json, "cards", json_integer (settings->hot_card ? 1 : settings->cards));
+    json_object_set_new (json, "programs", json_integer (3 + settings->programs));
     json_object_set_new (json, "products", json_integer (baskets->product_count));
     json_object_set_new (json, "redeem_percent", json_integer (settings->redeem_percent));
     if (result->first_error[0] != '\0')
@@ -150,6 +151,8 @@ command_bench (int argc, char **argv)
         { "concurrency", OPTION_NUMBER, &settings.concurrency, "N", "orders in flight, at most (default 256)", 1,
           32768 },
         { "cards", OPTION_NUMBER, &settings.cards, "N", "members, each with a card (default 100000)", 1, 10000000 },
+        { "programs", OPTION_NUMBER, &settings.programs, "N",
+          "active programs beside the bench's own three (default 0)", 0, 10000 },
         { "hot-card", OPTION_FLAG, &settings.hot_card, NULL, "every order is one member's", 0, 0 },
         { "hot-code", OPTION_FLAG, &settings.hot_code, NULL, "every order spends from one card, shown by its code", 0,
           0 },

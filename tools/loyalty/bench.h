@@ -14,7 +14,7 @@
 #define BENCH_HOT_CODE "BENCH-HOT-CODE"   /* of a bearer's card of BENCH_COUPON_PROGRAM */
 #define BENCH_HOT_LIMIT "BENCH-HOT-LIMIT" /* of a rule of BENCH_LIMIT_PROGRAM */
 enum { BENCH_LOYALTY_PROGRAM = 900000001, BENCH_PROMOTION_PROGRAM = 900000002, BENCH_ORDER_PROGRAM = 900000003,
-       BENCH_COUPON_PROGRAM = 900000004, BENCH_LIMIT_PROGRAM = 900000005,
+       BENCH_COUPON_PROGRAM = 900000004, BENCH_LIMIT_PROGRAM = 900000005, BENCH_FURTHER_PROGRAM = 900001000,
        BENCH_STORE = 900000001, BENCH_START_POINTS = 1000, BENCH_REDEEM_POINTS = 100 };
 
 struct bench_settings {
@@ -22,6 +22,7 @@ struct bench_settings {
     long rate;        /* orders a second, open loop; 0: closed loop */
     long concurrency; /* requests in flight of the closed loop, and most of the open one */
     long cards, redeem_percent;
+    long programs;    /* active ones beside the three that every order meets */
     bool hot_card;    /* every order is one member's */
     bool hot_code;    /* every order spends from one bearer's card, shown by its code */
     bool hot_limit;   /* every order is one use of a program whose uses are limited in all */
@@ -59,6 +60,9 @@ void bench_baskets_free (struct bench_baskets *baskets);
 /* A stable id for a product code, 53 bits. */
 int64_t bench_product_id (const char *code);
 
+/* Puts the programs that are not there yet, further ones of many kinds among them. */
+int bench_programs_put (struct loyalty_client *client, const struct bench_settings *settings, const struct bench_baskets *baskets,
+                        struct error *err);
 /* Puts programs, products and members with points where they are missing. */
 int bench_prepare (struct loyalty_client *client, const struct bench_settings *settings, const struct bench_baskets *baskets,
                    struct error *err);

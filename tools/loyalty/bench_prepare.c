@@ -1,7 +1,6 @@
-/* bench_prepare.c - puts what the bench's orders need: a loyalty program, promotions, products, members with points. */
+/* bench_prepare.c - puts what the bench's orders need: products, programs, members with points. */
 #include "bench.h"
 #include "loyalty/body.h"
-#include "loyalty/json.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -10,103 +9,10 @@
 
 enum { PRODUCTS_PER_CALL = 1000, CARDS_IN_FLIGHT = 512, CALL_TIMEOUT_MS = 60000 };
 
-/* A point a pound and 100 points are 1.00 off; 5 % off some products from 20.00 of them on; 1.00 off from 30.00 on. */
-static const char PROGRAMS[][640] = {
-    "{\"program_id\":900000001,\"name\":\"bench: "
-    "points\",\"program_type\":\"loyalty\",\"expiry\":{\"policy\":\"years\",\"count\":1},"
-    "\"rules\":[{\"reward_point_mode\":\"money\",\"reward_point_amount\":1}],"
-    "\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_point\",\"discount\":\"0.01\",\"required_"
-    "points\":100}]}",
-    "{\"program_id\":900000002,\"name\":\"bench: five percent on some\",\"program_type\":\"promotion\","
-    "\"rules\":[{\"minimum_amount\":20,\"product_ids\":[%s]}],"
-    "\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"percent\",\"discount\":5,"
-    "\"discount_applicability\":\"specific\",\"discount_product_ids\":[%s]}]}",
-    "{\"program_id\":900000003,\"name\":\"bench: spend and "
-    "save\",\"program_type\":\"promotion\",\"rules\":[{\"minimum_amount\":30}],"
-    "\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_order\",\"discount\":1}]}",
-};
-
-/* 0.10 off for whoever enters the code: by a card that holds enough for ten million orders; by a program that counts its uses. */
-static const char COUPON_PROGRAM[] =
-    "{\"program_id\":900000004,\"name\":\"bench: one coupon for "
-    "all\",\"program_type\":\"coupons\",\"trigger\":\"with_code\","
-    "\"rules\":[{\"minimum_qty\":1}],\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_order\","
-    "\"discount\":\"0.10\",\"discount_applicability\":\"specific\",\"required_points\":1}]}";
-static const char LIMIT_PROGRAM[] =
-    "{\"program_id\":900000005,\"name\":\"bench: one limit for "
-    "all\",\"program_type\":\"promo_code\",\"trigger\":\"with_code\","
-    "\"max_usage\":2000000000,\"rules\":[{\"mode\":\"with_code\",\"code\":\"" BENCH_HOT_LIMIT
-    "\"}],\"rewards\":[{\"reward_type\":\"discount\",\"discount_mode\":\"per_order\",\"discount\":\"0.10\","
-    "\"discount_applicability\":\"specific\"}]}";
-static const char HOT_CARD[] = "{\"program_id\":900000004,\"code\":\"" BENCH_HOT_CODE "\",\"points\":10000000}";
-
 static int
 engine_error (struct error *err, const char *doing, const struct loyalty_error *failure)
 {
     return error_set (err, ERROR_INTERNAL, "%s: %s: %.150s", doing, failure->name, failure->message);
-}
-
-static int
-put (struct loyalty_client *client, const char *method, const char *text, struct error *err)
-{
-    struct loyalty_error failure;
-    struct loyalty_request request = { .method = method, .timeout_ms = CALL_TIMEOUT_MS };
-    json_t *body = json_loads (text, 0, NULL), *details = NULL;
-    json_t *result = loyalty_call_json (client, &request, body, &details, &failure);
-    json_decref (body);
-    json_decref (details);
-    if (result == NULL)
-        return engine_error (err, method, &failure);
-    json_decref (result);
-    return 0;
-}
-
-static bool
-program_there (struct loyalty_client *client, int64_t id)
-{
-    struct loyalty_body *body = loyalty_body_new ();
-    struct loyalty_reply reply;
-    size_t size;
-    loyalty_body_int (body, "program_id", id);
-    const void *bytes = loyalty_body_bytes (body, &size);
-    struct loyalty_request request = { .method = "program.get", .body = bytes, .body_size = size };
-    bool there = loyalty_call (client, &request, &reply) == 0;
-    loyalty_reply_free (&reply);
-    loyalty_body_destroy (&body);
-    return there;
-}
-
-static int
-put_programs (struct loyalty_client *client, const struct bench_baskets *baskets, struct error *err)
-{
-    char ids[400] = "", text[1600];
-    size_t used = 0;
-    for (uint32_t i = 0; i < 12 && i * 7 < baskets->product_count; i++)
-        used += (size_t)snprintf (ids + used, sizeof ids - used, "%s%lld", i ? "," : "",
-                                  (long long)baskets->products[i * 7].product_id);
-    for (size_t i = 0; i < sizeof PROGRAMS / sizeof PROGRAMS[0]; i++) {
-        if (program_there (client, BENCH_LOYALTY_PROGRAM + (int64_t)i))
-            continue;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf (text, sizeof text, PROGRAMS[i], ids, ids);
-#pragma GCC diagnostic pop
-        if (put (client, "program.put", text, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* What every order of a hot code or a hot limit uses; both stay where they are when they are there. */
-static int
-put_hot (struct loyalty_client *client, const struct bench_settings *settings, struct error *err)
-{
-    if (settings->hot_code && !program_there (client, BENCH_COUPON_PROGRAM) &&
-        (put (client, "program.put", COUPON_PROGRAM, err) < 0 || put (client, "card.create", HOT_CARD, err) < 0))
-        return -1;
-    if (settings->hot_limit && !program_there (client, BENCH_LIMIT_PROGRAM))
-        return put (client, "program.put", LIMIT_PROGRAM, err);
-    return 0;
 }
 
 static int
@@ -224,8 +130,7 @@ int
 bench_prepare (struct loyalty_client *client, const struct bench_settings *settings,
                const struct bench_baskets *baskets, struct error *err)
 {
-    if (put_products (client, baskets, err) < 0 || put_programs (client, baskets, err) < 0 ||
-        put_hot (client, settings, err) < 0)
+    if (put_products (client, baskets, err) < 0 || bench_programs_put (client, settings, baskets, err) < 0)
         return -1;
     return put_members (client, settings->hot_card ? 1 : settings->cards, err);
 }
