@@ -295,9 +295,10 @@ def test_a_database_without_a_schema_is_said_to_have_none(empty_database):
 
 
 
-def test_bench_measures_with_as_many_programs_as_asked(own_engine):
-    done = own_engine.command("bench", "--seconds", 1, "--warmup", 0, "--cards", 20, "--concurrency", 4, "--programs", 8, "--json")
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == 0 and result["errors"] == 0 and result["orders"] > 0 and result["programs"] == 11
-    assert len(own_engine.call("program.list", {"state": "active"})["programs"]) == 11
+def test_bench_measures_with_the_programs_it_is_asked_for(own_engine):
+    for programs, options in ((11, ["--programs", 8]), (12, ["--hot-code"]), (13, ["--hot-limit"])):
+        done = own_engine.command("bench", "--seconds", 1, "--warmup", 0, "--cards", 20, "--concurrency", 4, *options, "--json")
+        result = last_json(done)
+        assert done.returncode == 0 and result["errors"] == 0 and result["orders"] > 0, done
+        assert len(own_engine.call("program.list", {"state": "active"})["programs"]) == programs
     own_engine.assert_ledger_holds()
