@@ -96,8 +96,8 @@ run_card_to_change (struct order_run *run, int64_t card_id)
 
 /* ---- points of returns */
 
-enum shortfall
-run_shortfall (const struct order_run *run, int64_t program_id)
+static enum shortfall
+asked_shortfall (const struct order_run *run, int64_t program_id)
 {
     if (run->data->has_shortfall)
         return run->data->shortfall;
@@ -105,6 +105,14 @@ run_shortfall (const struct order_run *run, int64_t program_id)
     if (program != NULL && program->has_shortfall)
         return program->shortfall;
     return program != NULL && program->type == PROGRAM_GIFT_CARD ? SHORTFALL_REFUSE : SHORTFALL_DEBT;
+}
+
+/* A return that was paid out already is not refused for what is gone (rule 35). */
+enum shortfall
+run_shortfall (const struct order_run *run, int64_t program_id)
+{
+    enum shortfall asked = asked_shortfall (run, program_id);
+    return asked == SHORTFALL_REFUSE && run->record.order.forgiving ? SHORTFALL_DEBT : asked;
 }
 
 static int

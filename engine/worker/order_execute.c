@@ -194,7 +194,21 @@ set_referral_uses (struct order_run *run, struct card_state *cards, uint32_t cou
             cards[i].referral_uses = run_referral_uses (run, card->program_id, card->card_id);
 }
 
-/* A card that is shown or topped up has to be there; one that a claim names is judged with the claim. */
+/* A card that is shown or topped up has to be there (a sale that was made already did without the one shown); one that a claim
+ * names is judged with the claim. */
+static int
+refuse_presented (struct order_run *run, const struct presented_card *presented, bool is_there)
+{
+    bool topped_up = presented->presence == PRESENCE_TOPPED_UP;
+    char path[40];
+    if (!topped_up && presented->presence != PRESENCE_SHOWN)
+        return 0;
+    snprintf (path, sizeof path, topped_up ? "lines[%u].card" : "cards[%u]", presented->index);
+    error_field (&run->request->error, ERROR_NOT_FOUND, path,
+                 is_there ? "is another member's card" : "there is no such card");
+    return topped_up ? -1 : run_forgive (run, path);
+}
+
 static int
 add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
 {
@@ -206,14 +220,8 @@ add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
             continue;
         }
         bool fits = card != NULL && is_for_order (run, presented, &card->card);
-        bool topped_up = presented->presence == PRESENCE_TOPPED_UP;
-        if (!fits && (presented->presence == PRESENCE_SHOWN || topped_up)) {
-            char path[40];
-            snprintf (path, sizeof path, topped_up ? "lines[%u].card" : "cards[%u]", presented->index);
-            return error_field (&run->request->error, ERROR_NOT_FOUND, path,
-                                card == NULL ? "there is no such card" : "is another member's card");
-        }
-        if (fits && add_card (run, cards, count, card, !topped_up) < 0)
+        if (fits ? add_card (run, cards, count, card, presented->presence != PRESENCE_TOPPED_UP) < 0
+                 : refuse_presented (run, presented, card != NULL) < 0)
             return -1;
         if (fits && presented->presence == PRESENCE_CODE)
             set_referral_uses (run, cards, *count, &card->card);

@@ -7,15 +7,10 @@
 static int
 refuse (struct order_run *run)
 {
-    struct request *request = run->request;
-    enum error_code code = request->error.code;
+    enum error_code code = run->request->error.code;
     bool is_gone = code == ERROR_NOT_FOUND || code == ERROR_HOLD_EXPIRED || code == ERROR_CONFLICT ||
                    code == ERROR_INVALID_REQUEST;
-    if (!run->record.order.forgiving || !is_gone)
-        return -1;
-    run->hold_error = request->error;
-    request->error = (struct error){ 0 };
-    return 0;
+    return is_gone ? run_forgive (run, "hold_id") : -1;
 }
 
 int

@@ -88,14 +88,48 @@ warn_of_debt (struct order_run *run, const struct card_effect *effect)
     return add_warning (run, &warning);
 }
 
+/* What a return should have taken back, and was not there. */
 static int
-warn_of_hold (struct order_run *run)
+warn_of_missing (struct order_run *run, const struct card_effect *effect)
 {
+    char wanted[DECIMAL_TEXT_MAX], had[DECIMAL_TEXT_MAX];
     struct warning warning = { .kind = WARNING_DIFFERENCE };
-    if (run->hold_error.code == ERROR_NONE)
-        return 0;
-    snprintf (warning.text, sizeof warning.text, "hold_id: %.100s", run->hold_error.message);
+    decimal_format (effect->taken_back + effect->missing, POINTS_DIGITS, POINTS_DIGITS, wanted);
+    decimal_format (effect->taken_back, POINTS_DIGITS, POINTS_DIGITS, had);
+    snprintf (warning.text, sizeof warning.text, "points of card %lld: to be taken back %s, were there %s",
+              (long long)effect->card_id, wanted, had);
     return add_warning (run, &warning);
+}
+
+static int
+warn_of_points (struct order_run *run)
+{
+    for (uint32_t i = 0; i < run->record.effect_count; i++) {
+        const struct card_effect *effect = &run->effects[i];
+        if ((effect->owed > 0 && warn_of_debt (run, effect) < 0) ||
+            (effect->missing > 0 && warn_of_missing (run, effect) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+int
+run_forgive (struct order_run *run, const char *figure)
+{
+    struct error *err = &run->request->error;
+    if (!run->record.order.forgiving)
+        return -1;
+    struct warning *notes = arena_array_of (run->arena, run->note_count + 1, struct warning);
+    if (notes == NULL)
+        return run_no_memory (run);
+    if (run->note_count > 0)
+        memcpy (notes, run->notes, run->note_count * sizeof *notes);
+    struct warning *note = &notes[run->note_count++];
+    *note = (struct warning){ .kind = WARNING_DIFFERENCE };
+    snprintf (note->text, sizeof note->text, "%s: %.100s", figure, err->message);
+    run->notes = notes;
+    *err = (struct error){ 0 };
+    return 0;
 }
 
 int
@@ -105,11 +139,11 @@ run_note_differences (struct order_run *run)
     bool differs = false;
     if (!run->record.order.forgiving)
         return 0;
-    if (warn_of_expected (run) < 0 || warn_of_hold (run) < 0)
-        return -1;
-    for (uint32_t i = 0; i < run->record.effect_count; i++)
-        if (run->effects[i].owed > 0 && warn_of_debt (run, &run->effects[i]) < 0)
+    for (uint32_t i = 0; i < run->note_count; i++)
+        if (add_warning (run, &run->notes[i]) < 0)
             return -1;
+    if (warn_of_expected (run) < 0 || warn_of_points (run) < 0)
+        return -1;
     for (uint32_t i = 0; i < evaluation->warning_count; i++)
         differs |=
             evaluation->warnings[i].kind == WARNING_DIFFERENCE || evaluation->warnings[i].kind == WARNING_OVER_LIMIT;

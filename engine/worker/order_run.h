@@ -19,14 +19,18 @@ struct order_run {
     const struct order_record **original_records;
     struct refund_plan plan;
     int64_t hold_card_id;     /* the card of the hold that is captured; 0: none */
-    struct error hold_error;  /* why an order that is forgiven could not have it */
+    uint32_t note_count;      /* of an order that is forgiven: what it would have been refused for before it was evaluated */
+    struct warning *notes;
     uint32_t effect_capacity;
     struct card_effect *effects; /* record.effects */
 };
 
 /* When the order was, and what follows from it: late, forgiving, the catalog of its date. */
 int run_set_time (struct order_run *run);
-/* Of an order that is forgiven: warnings of what differs, and an alert. */
+/* Of an order that is forgiven: notes a difference before the evaluation, and clears the request's error, whose message it is; -1
+ * where it is not forgiven. */
+int run_forgive (struct order_run *run, const char *figure);
+/* Then warnings of all that differs, and an alert. */
 int run_note_differences (struct order_run *run);
 
 /* The effect entry of a card, made when it is the first; NULL: out of memory. Pointers to entries move. */

@@ -581,8 +581,9 @@ result (const struct renderer *to, bool replayed)
 {
     const struct order_record *record = to->record;
     const struct order *order = &record->order;
-    bool returns = has_returns (record), meta = order->meta.size > 0;
-    wire_write_map (to->out, HEAD_FIELDS + BODY_FIELDS + (returns ? RETURN_FIELDS : 0) + order->explain + meta);
+    bool returns = has_returns (record), meta = order->meta.size > 0, charged = order->has_charged_total;
+    wire_write_map (to->out,
+                    HEAD_FIELDS + BODY_FIELDS + (returns ? RETURN_FIELDS : 0) + order->explain + charged + meta);
     head (to, replayed);
     taxes (to, record->evaluation.tax_count, record->evaluation.taxes);
     lines (to);
@@ -598,6 +599,8 @@ result (const struct renderer *to, bool replayed)
         returned (to);
     if (order->explain)
         rejected (to);
+    if (charged)
+        money (to, "charged_total", order->charged_total_minor);
     if (meta) {
         wire_write_cstr (to->out, "meta");
         wire_write_raw (to->out, order->meta);
