@@ -342,6 +342,9 @@
     X (LOAD_FINISH, "UPDATE loads SET state = 2 WHERE load_id = $1::int8")                                     \
     X (LOAD_PARTS_DELETE, "DELETE FROM load_parts WHERE load_id = $1::int8")                                   \
     /* -------- coupons: a batch has no bucket, its coupons lie in that of its name */                         \
+    X (PARTNER_KNOWN,                                                                                          \
+       "SELECT EXISTS (SELECT FROM members WHERE bucket = $1::int2 AND partner_id = $2::int8) "                \
+       "OR EXISTS (SELECT FROM partners WHERE partner_id = $2::int8)")                                         \
     X (COUPON_BATCH_PUT,                                                                                       \
        "INSERT INTO coupon_batches AS b (batch, program_id, pattern, points, expires, total, created_at) "     \
        "VALUES ($1::text, $2::int8, $3::text, $4::int8, $5::timestamptz, $6::int4, $7::timestamptz) "          \
@@ -380,6 +383,11 @@
        "WHERE bucket = $1::int2 AND card_id > $2::int8 ORDER BY card_id LIMIT $3::int4), "                     \
        "numbered AS (SELECT *, row_number() OVER (ORDER BY card_id) AS n, count(*) OVER () AS total FROM page) " \
        "SELECT card_id, partner_id, due, n FROM numbered WHERE due OR n = total ORDER BY n")                   \
+    X (REFERRALS_PAGE,                                                                                         \
+       "WITH page AS MATERIALIZED (SELECT DISTINCT card_id FROM referral_credits "                             \
+       "WHERE bucket = $1::int2 AND card_id > $2::int8 AND booked IS NULL ORDER BY card_id LIMIT $3::int4) "   \
+       "SELECT p.card_id, c.partner_id, true AS due, row_number() OVER (ORDER BY p.card_id) FROM page p CROSS JOIN LATERAL (" \
+       "SELECT partner_id FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = p.card_id LIMIT 1) c ORDER BY p.card_id") \
     X (HOLDS_PAGE,                                                                                             \
        "WITH page AS MATERIALIZED (SELECT card_id FROM point_holds "                                           \
        "WHERE bucket = $1::int2 AND card_id > $2::int8 ORDER BY card_id LIMIT $3::int4), "                     \

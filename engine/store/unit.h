@@ -232,7 +232,7 @@ int unit_receive_lots (struct unit *unit, struct error *err);
  * whose time is over are let go. After lots. */
 int unit_read_holds (struct unit *unit, struct error *err);
 /* Books the points that wait for the owners of referral codes on the cards that were read, in a round trip of its own, which a
- * unit without such cards saves. After lots and holds. In a snapshot it counts them all the same, and nothing is written. */
+ * unit without such cards saves. After lots, holds and the catalog. In a snapshot it counts them all the same, and nothing is written. */
 int unit_book_referrals (struct unit *unit, struct error *err);
 /* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
 int unit_add_missing_members (struct unit *unit, struct error *err);

@@ -57,7 +57,8 @@ enum method_target {
     X (MEMBERSHIP_GET, "membership.get", ROLES_SALES, SCOPE_NONE, TARGET_READ, MEMBERSHIP_GET, "a member's level, and what is missing for the next") \
     X (MEMBERSHIP_CHANGE, "membership.change", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_CHANGE, "put a member on a level, whatever was spent") \
     X (MEMBERSHIP_EVALUATE, "membership.evaluate", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBERSHIP_GET, "move a member up or down by what was spent") \
-    X (JOB_RUN, "job.run", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_RUN, "a step of a background job; again until it is done")
+    X (JOB_RUN, "job.run", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_RUN, "a step of a background job; again until it is done") \
+    X (REFERRAL_CREATE, "referral.create", ROLES_SALES, SCOPE_OP, TARGET_BATCH, REFERRAL_CREATE, "a member's referral code: the one there is, or a new one")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

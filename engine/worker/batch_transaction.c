@@ -338,14 +338,15 @@ lock_and_read (struct attempt *attempt)
     if (attempt->unit->locking &&
         (unit_add_missing_members (attempt->unit, attempt->err) < 0 || read_stored (attempt) < 0))
         return -1;
-    if (unit_read_holds (attempt->unit, attempt->err) < 0 || unit_book_referrals (attempt->unit, attempt->err) < 0)
+    if (unit_read_holds (attempt->unit, attempt->err) < 0)
         return -1;
     if (catalog_cache_refresh (&attempt->executor->cache, attempt->unit->pg, version, reference_version,
                                attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure,
                                attempt->err) < 0)
         return -1;
     attempt->unit->catalog = attempt->executor->cache.catalog;
-    if (read_stale_products (attempt) < 0 || lock_counters (attempt) < 0)
+    if (unit_book_referrals (attempt->unit, attempt->err) < 0 || read_stale_products (attempt) < 0 ||
+        lock_counters (attempt) < 0)
         return -1;
     attempt->executor->stats.database_us += (uint64_t)(clock_monotonic_us () - from_us);
     return 0;

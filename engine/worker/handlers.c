@@ -7,6 +7,7 @@
 #include "worker/job_methods.h"
 #include "worker/membership_methods.h"
 #include "worker/order_request.h"
+#include "worker/referral_methods.h"
 #include "worker/render.h"
 
 static int
@@ -139,5 +140,11 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                          .replay = stored_replay,
                          .alone = true,
                          .background = true },
+    [METHOD_REFERRAL_CREATE] = { .prepare = referral_create_prepare,
+                                 .look_up = referral_create_look_up,
+                                 .want = referral_create_want,
+                                 .count = referral_create_count,
+                                 .execute = referral_create_execute,
+                                 .replay = stored_replay },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

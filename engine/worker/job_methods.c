@@ -13,6 +13,7 @@ const struct job JOBS[JOB_COUNT] = {
     [JOB_EXPIRE] = { job_expire_scan, job_expire_work },
     [JOB_MEMBERSHIPS] = { job_memberships_scan, job_memberships_work },
     [JOB_HOLDS] = { job_holds_scan, job_holds_work },
+    [JOB_REFERRALS] = { job_referrals_scan, job_referrals_work },
 };
 
 /* A run of a job, as it is stored, and the step that this request is. */

@@ -40,12 +40,12 @@ struct job {
 };
 
 /* In the order of NAMES_JOB (wire/schemas.h). */
-enum job_id { JOB_EXPIRE, JOB_MEMBERSHIPS, JOB_HOLDS, JOB_COUNT };
+enum job_id { JOB_EXPIRE, JOB_MEMBERSHIPS, JOB_HOLDS, JOB_REFERRALS, JOB_COUNT };
 extern const struct job JOBS[JOB_COUNT];
 
 /* Room for one more row; -1 with err: out of memory. */
 int job_add_row (struct executor *executor, struct job_step *step, const struct job_row *row, struct error *err);
-/* A page of EXPIRE_PAGE or HOLDS_PAGE: columns card, member, whether it is due, its place in the page; `size` of a full one. */
+/* A page of EXPIRE_PAGE, HOLDS_PAGE or REFERRALS_PAGE: columns card, member, whether it is due, its place in the page; `size` of a full one. */
 int job_take_page (struct executor *executor, struct job_step *step, const PGresult *page, int64_t size, bool *more,
                    struct error *err);
 /* Books what ran out on a card; *gone: the points. */
@@ -57,5 +57,7 @@ int job_memberships_scan (struct executor *executor, struct job_step *step, bool
 int job_memberships_work (struct executor *executor, struct job_step *step, struct error *err);
 int job_holds_scan (struct executor *executor, struct job_step *step, bool *more, struct error *err);
 int job_holds_work (struct executor *executor, struct job_step *step, struct error *err);
+int job_referrals_scan (struct executor *executor, struct job_step *step, bool *more, struct error *err);
+int job_referrals_work (struct executor *executor, struct job_step *step, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* order_usage.c - uses of programs whose use is limited: the counters that an order needs, what they say, and counting. */
 #include "domain/catalog_index.h"
 #include "worker/order_run.h"
+#include "worker/referral_methods.h"
 
 /* The counter that each limit is compared with. */
 static const enum usage_kind KINDS[LIMIT_COUNT] = {
@@ -69,7 +70,7 @@ key_of (const struct executor *executor, const struct order *order, int64_t prog
                                .kind = (int16_t)kind,
                                .program_id = program_id,
                                .subject = member };
-    if (order->has_partner && kind != USAGE_TOTAL && kind != USAGE_STORE && kind != USAGE_REFERRAL)
+    if (order->has_partner && kind != USAGE_TOTAL && kind != USAGE_STORE)
         key->bucket = bucket_of_partner (order->partner_id, buckets);
     switch (kind) {
     case USAGE_TOTAL:
@@ -98,8 +99,7 @@ key_of (const struct executor *executor, const struct order *order, int64_t prog
         key->period = birthday_year (order->member.birthday, day);
         return true;
     case USAGE_REFERRAL:
-        key->bucket = bucket_of_card (referral_card, buckets);
-        key->subject = referral_card;
+        *key = referral_usage_key (buckets, program_id, referral_card);
         return referral_card != 0;
     }
     return false;
@@ -121,9 +121,8 @@ referral_count (struct executor *executor, struct request *request)
         const struct unit_card *card = presented->card_id == 0 ? NULL : unit_card (&executor->unit, presented->card_id);
         int64_t program_id = presented->is_referral ? presented->program_id : card != NULL ? card->card.program_id : 0;
         const struct program *program = catalog_program (executor->cache.catalog, program_id);
-        struct usage_key key;
+        struct usage_key key = referral_usage_key (executor->engine->buckets, program_id, presented->card_id);
         if (presented->presence == PRESENCE_CODE && program != NULL && program->max_referral_usage > 0 &&
-            key_of (executor, &data->order, program_id, presented->card_id, USAGE_REFERRAL, &key) &&
             unit_want_usage (&executor->unit, &key, true) < 0)
             return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
     }
@@ -133,9 +132,7 @@ referral_count (struct executor *executor, struct request *request)
 int64_t
 run_referral_uses (struct order_run *run, int64_t program_id, int64_t card_id)
 {
-    struct usage_key key;
-    if (!key_of (run->executor, &run->record.order, program_id, card_id, USAGE_REFERRAL, &key))
-        return 0;
+    struct usage_key key = referral_usage_key (run->executor->engine->buckets, program_id, card_id);
     const struct unit_usage *usage = unit_usage (run->unit, &key);
     return usage != NULL && usage->found ? usage->used : 0;
 }

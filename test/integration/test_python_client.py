@@ -66,6 +66,7 @@ SENT = [
     ("coupon_list", ("b",), {"limit": 5}, "coupon.list", {"batch": "b", "limit": 5}),
     ("order_explain", ("O-1",), {}, "order.explain", {"order_id": "O-1"}),
     ("coupon_check", ("A-2",), {}, "coupon.check", {"code": "A-2"}),
+    ("referral_create", (7, 23), {}, "referral.create", {"partner_id": 7, "program_id": 23}),
     ("card_block", ("lost",), {"card_id": 3}, "card.block", {"card_id": 3, "reason": "lost"}),
     ("card_unblock", ("found",), {"code": "X"}, "card.unblock", {"code": "X", "reason": "found"}),
     ("card_transfer", (1, "X", "new card"), {}, "card.transfer", {"from": 1, "to": "X", "reason": "new card"}),

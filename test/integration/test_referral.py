@@ -381,6 +381,109 @@ def test_rule_29_cancelled_at_once_by_many(shop):
     assert balance(shop, card) == "0.00"
 
 
+# Codes
+
+
+def test_rule_29_a_code_is_made_once(shop):
+    """For a member and program there is one code, whoever asks, and however often at once."""
+    partner = new_partner()
+    shop.call("reference.put", {"partners": [{"partner_id": partner}]})
+    body = {"partner_id": partner, "program_id": PROGRAM}
+    answers = [result_of(reply) for reply in at_once(shop.endpoint, [("referral.create", body) for _ in range(20)])]
+    assert sorted(answer["created"] for answer in answers) == [False] * 19 + [True]
+    assert len({(answer["card_id"], answer["code"]) for answer in answers}) == 1
+    made = answers[0]
+    assert (len(made["code"]), made["balance"], made["uses"], made["max_referral_usage"]) == (16, "0.00", 0, 0)
+    assert shop.call("card.get", {"code": made["code"]})["partner_id"] == partner
+    assert shop.call("order.process", first_order(made["code"]))["amount_total"] == "95.00"
+    again = shop.call("referral.create", body)
+    assert (again["created"], again["balance"], again["code"]) == (False, "10.00", made["code"])
+
+
+def test_rule_29_the_code_tells_its_uses(shop):
+    program_id = 32
+    shop.call("program.put", referral_program(program_id, max_referral_usage=2))
+    partner = new_partner()
+    shop.call("order.process", order(partner))
+    body = {"partner_id": partner, "program_id": program_id}
+    code = shop.call("referral.create", body)["code"]
+    sale = first_order(code)
+    shop.call("order.process", sale)
+    used = shop.call("referral.create", body)
+    assert (used["uses"], used["max_referral_usage"]) == (1, 2)
+    shop.call("order.cancel", {"order_id": sale["order_id"]})
+    assert shop.call("referral.create", body)["uses"] == 0
+
+
+def test_rule_29_the_same_request_again(shop):
+    partner = new_partner()
+    shop.call("order.process", order(partner))
+    key, body = new_id("KEY"), {"partner_id": partner, "program_id": PROGRAM}
+    made = shop.call("referral.create", body, key=key)
+    assert shop.call("referral.create", body, key=key) == dict(made, replayed=True)
+
+
+def test_rule_29_codes_that_are_refused(shop):
+    partner, card, _ = owner_of(shop)
+    shop.call("program.put", dict(referral_program(33), program_type="promotion", rules=[{}]))
+    shop.call("program.put", referral_program(34))
+    shop.call("program.delete", {"program_id": 34})
+    before = written(shop)
+    with refused("not_found", path="partner_id"):
+        shop.call("referral.create", {"partner_id": 999_999_999, "program_id": PROGRAM})
+    for program_id in (34, 99_999):
+        with refused("not_found", path="program_id"):
+            shop.call("referral.create", {"partner_id": partner, "program_id": program_id})
+    with refused("invalid_request", path="program_id"):
+        shop.call("referral.create", {"partner_id": partner, "program_id": 33})
+    shop.call("card.block", {"card_id": card, "reason": "lost"})
+    with refused("card_blocked", card_id=str(card)):
+        shop.call("referral.create", {"partner_id": partner, "program_id": PROGRAM})
+    assert shop.query("SELECT count(*) FROM members WHERE partner_id = 999999999") == [(0,)]
+    assert {table: count for table, count in written(shop).items() if count != before[table]}.keys() <= {"outbox", "request_keys"}
+
+
+def test_rule_29_a_card_with_a_code_of_ones_choice_is_the_code(shop):
+    partner, card, code = owner_of(shop)
+    there = shop.call("referral.create", {"partner_id": partner, "program_id": PROGRAM})
+    assert (there["created"], there["card_id"], there["code"]) == (False, card, code)
+
+
+# The job
+
+
+def test_rule_29_the_job_books_what_waits(shop):
+    """Owners who never come: the job books, in steps, and changes no balance. What it did not see is booked the next time."""
+    owners = [owner_of(shop) for _ in range(5)]
+    sales = [first_order(code) for _, _, code in owners for _ in range(3)]
+    for reply in at_once(shop.endpoint, [("order.process", sale) for sale in sales]):
+        result_of(reply)
+    shop.call("order.refund", refund(sales[0]["order_id"], line(1, -1, "100.00")))
+    before = [balance(shop, card) for _, card, _ in owners]
+    assert before == ["20.00"] + ["30.00"] * 4
+    steps = [shop.call("job.run", {"job": "referrals", "limit": 2})]
+    while not steps[-1]["done"]:
+        steps.append(shop.call("job.run", {"job": "referrals", "limit": 2}))
+    assert len(steps) > 2 and steps[-1]["total_changed"] >= 16
+    assert [pending(shop, card) for _, card, _ in owners] == [0] * 5
+    assert [balance(shop, card) for _, card, _ in owners] == before
+    shop.call("order.process", first_order(owners[0][2]))
+    assert shop.call("job.run", {"job": "referrals"})["changed"] == 1
+    assert shop.call("job.run", {"job": "referrals"})["changed"] == 0
+    assert balance(shop, owners[0][1]) == "30.00"
+
+
+def test_rule_29_jobs_and_orders_at_once(shop):
+    """Steps of the job, the owner's orders and friends meet at one card: each credit is booked once."""
+    partner, card, code = owner_of(shop)
+    requests = [("order.process", first_order(code)) for _ in range(30)]
+    requests += [("job.run", {"job": "referrals"}) for _ in range(10)]
+    requests += [("card.adjust", {"card_id": card, "points": "1", "reason": "x"}) for _ in range(10)]
+    replies = at_once(shop.endpoint, requests[::3] + requests[1::3] + requests[2::3])
+    assert {error_of(reply)["code"] for reply in replies if not reply["ok"]} <= {"busy"}  # two steps of a job at once
+    assert balance(shop, card) == "310.00"
+
+
 # Workers that die
 
 

@@ -134,6 +134,7 @@ static const struct {
     { "coupon_generate", "program_id:i pattern:s batch:s count:i offset:i total:i points:p expires:t partner_ids:I" },
     { "coupon_list", "batch:s limit:i cursor:s" },
     { "coupon_check", "code:s" },
+    { "referral_create", "partner_id:i program_id:i" },
     { "points_hold", "card_id:i code:s partner_id:i program_id:i points:p ttl_s:i" },
     { "points_capture", "hold_id:s points:p reason:s" },
     { "points_release", "hold_id:s" },

@@ -13,10 +13,10 @@
 
 static const struct command_help HELP = {
     "job run NAME [OPTION]...",
-    "Runs a background job: expire (books points that ran out), memberships (evaluates every member's level) or holds\n"
-    "(lets go of holds that ran out, forgets old ones). It goes in small steps, beside orders. Ctrl-C stops it after "
-    "the\n"
-    "step in hand; run again, it goes on from there.",
+    "Runs a background job: expire (books points that ran out), memberships (evaluates every member's level), holds\n"
+    "(lets go of holds that ran out, forgets old ones) or referrals (books points that wait for owners of referral\n"
+    "codes). It goes in small steps, beside orders. Ctrl-C stops it after the step in hand; run again, it goes on\n"
+    "from there.",
 };
 
 enum { PATIENCE_S = 60, WAIT_MS = 200 };

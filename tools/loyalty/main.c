@@ -14,7 +14,7 @@ static const struct {
     { "call", command_call, "send one request, print its answer" },
     { "load", command_load, "load programs, products, partners, stores and levels from one file" },
     { "fsck", command_fsck, "prove the ledger" },
-    { "job", command_job, "run a background job: expire, memberships, holds" },
+    { "job", command_job, "run a background job: expire, memberships, holds, referrals" },
     { "top", command_top, "watch rate, latency, queues and workers" },
 #ifdef LOYALTY_HAVE_BENCH
     { "bench", command_bench, "measure an engine" },

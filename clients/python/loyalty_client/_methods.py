@@ -143,6 +143,10 @@ class Methods:
         """What a code is worth."""
         return self.call("coupon.check", {"code": code}, **options)
 
+    def referral_create(self, partner_id, program_id, **options):
+        """A member's referral code: the one there is, or a new one."""
+        return self.call("referral.create", {"partner_id": partner_id, "program_id": program_id}, **options)
+
     # Members.
 
     def membership_get(self, partner_id, **options):
@@ -162,7 +166,7 @@ class Methods:
     # Background jobs.
 
     def job_run(self, job, period=None, limit=None, **options):
-        """A step of a job (``expire``, ``memberships``, ``holds``); again until the answer says ``done``."""
+        """A step of a job (``expire``, ``memberships``, ``holds``, ``referrals``); again until the answer says ``done``."""
         return self.call("job.run", _given(job=job, period=period, limit=limit), **options)
 
     # Programs and what they refer to.

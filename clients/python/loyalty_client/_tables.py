@@ -42,7 +42,7 @@ NAMES = {
     "applicability": ["order", "cheapest", "specific"],
     "level_window": ["lifetime", "calendar_year", "rolling_months"],
     "level_change": ["transfer", "reset"],
-    "job": ["expire", "memberships", "holds"],
+    "job": ["expire", "memberships", "holds", "referrals"],
 }
 
 #: The lists of ``load.put``, and how many records each may have in one part.
@@ -91,6 +91,7 @@ METHODS = {
     "membership.change": {"scope": "op", "roles": ["odoo", "admin"], "doc": "put a member on a level, whatever was spent"},
     "membership.evaluate": {"scope": "op", "roles": ["odoo", "admin"], "doc": "move a member up or down by what was spent"},
     "job.run": {"scope": "op", "roles": ["admin"], "doc": "a step of a background job; again until it is done"},
+    "referral.create": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "a member's referral code: the one there is, or a new one"},
 }
 
 
