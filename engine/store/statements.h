@@ -10,11 +10,11 @@
 
 /* The last one is a hint that the owner of a referral code has points to be booked: what is to be booked is read again under the lock. */
 #define CARD_COLUMNS                                                                                           \
-    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry, " \
+    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry, c.merged_into, c.single, " \
     "(SELECT true FROM referral_credits p WHERE p.bucket = $1::int2 AND p.card_id = c.card_id AND p.booked IS NULL LIMIT 1) AS owed "
 #define MEMBER_COLUMNS                                                                                         \
     "r.partner_id, r.order_count, r.spending, r.last_order, r.membership_product_id, r.membership_from, r.membership_to, " \
-    "r.below_since, r.spending_undated "
+    "r.below_since, r.spending_undated, r.merged_into, r.absorbed "
 #define LOT_COLUMNS "l.card_id, l.lot_no, l.state, l.gained, l.usable_from, l.expires, l.initial, l.remaining, l.origin_ref "
 #define ORDER_COLUMNS "o.order_ref, o.recorded_at, o.kind, o.state, o.partner_id, o.record "
 #define HISTORY_COLUMNS "seq, kind, points_amount, points_balance, debt, transaction_time, origin, order_ref, status_membership_product_id "
@@ -199,6 +199,22 @@
        "FROM unnest($2::int8[], $3::int8[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::int8[]) " \
        "AS t(id, level, level_from, level_to, below_since, undated) "                            \
        "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
+    X (MEMBERS_MERGE,                                                                                          \
+       "UPDATE members m SET merged_into = s.merged_into, absorbed = s.absorbed FROM (SELECT t.merged_into, t.absorbed::int8[] AS absorbed, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int8[], $4::text[]) AS t(id, merged_into, absorbed) "                      \
+       "CROSS JOIN LATERAL (SELECT ctid FROM members r WHERE r.bucket = $1::int2 AND r.partner_id = t.id LIMIT 1) r) s WHERE m.ctid = s.place")\
+    /* What is counted of a member by day, and of its uses of programs: taken out, to be added to another. */  \
+    X (SPENDING_TAKE,                                                                                          \
+       "DELETE FROM member_spending WHERE bucket = $1::int2 AND partner_id = $2::int8 "                        \
+       "RETURNING day - date '1970-01-01', amount")                                                            \
+    X (USAGES_TAKE,                                                                                            \
+       "DELETE FROM program_usage WHERE bucket = $1::int2 AND subject = $2::int8 AND kind IN (2, 4, 5, 6, 7, 8) " \
+       "RETURNING program_id, kind, period, used, amount")                                                     \
+    X (USAGES_ADD,                                                                                             \
+       "INSERT INTO program_usage AS u (bucket, program_id, kind, subject, period, used, amount) "             \
+       "SELECT $1::int2, t.program_id, t.kind, $2::int8, t.period, t.used, t.amount "                          \
+       "FROM unnest($3::int8[], $4::int2[], $5::int4[], $6::int8[], $7::int8[]) AS t(program_id, kind, period, used, amount) " \
+       "ON CONFLICT (bucket, program_id, kind, subject, period) DO UPDATE SET used = u.used + excluded.used, amount = u.amount + excluded.amount") \
     X (SPENDING_ADD,                                                                                           \
        "INSERT INTO member_spending AS s (bucket, partner_id, day, amount) "                                   \
        "SELECT $1::int2, t.id, date '1970-01-01' + t.day, sum(t.amount)::int8 "                                \
@@ -227,6 +243,10 @@
        "FROM unnest($2::int8[], $3::int2[], $4::text[]) AS t(id, state, reason) "                              \
        "CROSS JOIN LATERAL (SELECT ctid FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) r) s "\
        "WHERE c.ctid = s.place")                                                                               \
+    X (CARDS_OWNER,                                                                                            \
+       "UPDATE loyalty_cards c SET partner_id = s.partner_id, single = s.single, merged_into = s.merged_into, version = c.version + 1 FROM (SELECT t.*, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int8[], $4::bool[], $5::int8[]) AS t(id, partner_id, single, merged_into) " \
+       "CROSS JOIN LATERAL (SELECT ctid FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) r) s WHERE c.ctid = s.place")\
     X (LOTS_INSERT,                                                                                            \
        "INSERT INTO point_moves (bucket, card_id, lot_no, state, gained, usable_from, expires, initial, remaining, origin_ref) " \
        "SELECT $1::int2, t.* FROM unnest($2::int8[], $3::int4[], $4::int2[], $5::timestamptz[], $6::timestamptz[], " \

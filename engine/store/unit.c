@@ -1,4 +1,5 @@
-/* unit.c - see unit.h: the tables of a unit of work. It reads in unit_read.c, unit_usage.c, unit_referrals.c and unit_orders.c, and writes in unit_write.c. */
+/* unit.c - see unit.h: the tables of a unit of work. It reads in unit_read.c, unit_usage.c, unit_referrals.c, unit_merge.c and unit_orders.c,
+ * and writes in unit_write.c. */
 #include "store/unit_private.h"
 
 int16_t
@@ -81,10 +82,16 @@ unit_want_card (struct unit *unit, int64_t card_id)
 }
 
 struct unit_member *
-unit_member (struct unit *unit, int64_t partner_id)
+unit_member_row (struct unit *unit, int64_t partner_id)
 {
     uint32_t at = map_get (&unit->member_index, partner_id);
     return at == MAP_ABSENT || !unit->members[at].found ? NULL : &unit->members[at];
+}
+
+struct unit_member *
+unit_member (struct unit *unit, int64_t partner_id)
+{
+    return unit_member_row (unit, unit_survivor (unit, partner_id));
 }
 
 struct unit_card *
@@ -97,10 +104,24 @@ unit_card (struct unit *unit, int64_t card_id)
 struct unit_card *
 unit_card_of_partner (struct unit *unit, int64_t partner_id, const struct unit_card *after)
 {
-    uint32_t at = after == NULL ? map_get (&unit->partner_cards, partner_id) : after->next_of_partner;
-    while (at != MAP_ABSENT && unit->cards[at].dropped)
+    uint32_t at =
+        after == NULL ? map_get (&unit->partner_cards, unit_survivor (unit, partner_id)) : after->next_of_partner;
+    while (at != MAP_ABSENT && (unit->cards[at].dropped || unit->cards[at].merged_into != 0))
         at = unit->cards[at].next_of_partner;
     return at == MAP_ABSENT ? NULL : &unit->cards[at];
+}
+
+/* Appends at the end of the member's list, so that its order is that of the ids. */
+bool
+unit_card_link (struct unit *unit, uint32_t at, int64_t partner_id)
+{
+    uint32_t last = map_get (&unit->partner_cards, partner_id);
+    if (last == MAP_ABSENT)
+        return map_set (&unit->partner_cards, partner_id, at);
+    while (unit->cards[last].next_of_partner != MAP_ABSENT)
+        last = unit->cards[last].next_of_partner;
+    unit->cards[last].next_of_partner = at;
+    return true;
 }
 
 struct unit_card *
@@ -114,19 +135,7 @@ unit_card_append (struct unit *unit, int64_t card_id, bool has_partner, int64_t 
     card->card.card_id = card_id;
     card->card.has_partner = has_partner;
     card->card.partner_id = partner_id;
-    if (has_partner) {
-        /* Appended at the end of the member's list, so that its order is that of the ids. */
-        uint32_t head = map_get (&unit->partner_cards, partner_id);
-        if (head == MAP_ABSENT) {
-            if (!map_set (&unit->partner_cards, partner_id, at))
-                return NULL;
-        } else {
-            while (unit->cards[head].next_of_partner != MAP_ABSENT)
-                head = unit->cards[head].next_of_partner;
-            unit->cards[head].next_of_partner = at;
-        }
-    }
-    return card;
+    return has_partner && !unit_card_link (unit, at, partner_id) ? NULL : card;
 }
 
 struct unit_card *
@@ -232,7 +241,7 @@ unit_save_card (struct unit *unit, struct unit_savepoint *savepoint, int64_t car
 int
 unit_save_member (struct unit *unit, struct unit_savepoint *savepoint, int64_t partner_id)
 {
-    uint32_t place = map_get (&unit->member_index, partner_id);
+    uint32_t place = map_get (&unit->member_index, unit_survivor (unit, partner_id));
     if (place == MAP_ABSENT)
         return 0;
     if (!unit_grow (unit->arena, (void **)&savepoint->members, savepoint->member_count, &savepoint->member_capacity,

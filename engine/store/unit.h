@@ -19,6 +19,12 @@ struct unit_member {
     int16_t bucket;
     bool found, changed;
     bool spends; /* lots of its cards are likely to be needed */
+    bool is_made; /* its row was made by this unit: it was never met before */
+    bool is_merged;      /* it became another member: merged_into */
+    int64_t merged_into;
+    uint32_t absorbed_count; /* members that became this one */
+    const int64_t *absorbed;
+    bool merge_changed;      /* any of these three */
     int64_t order_count, spending_minor;
     int64_t last_order; /* instant; INT64_MIN: none */
     bool has_birthday;
@@ -92,6 +98,8 @@ struct unit_card {
     int16_t bucket;
     bool found, single;
     bool owed; /* points of its referral code are to be booked, perhaps */
+    int64_t merged_into;  /* the card of its member that has its points now; 0: it has them itself */
+    bool owner_changed;   /* its member, single or merged_into */
     bool state_changed;   /* blocked or not any more: written with its reason */
     struct str state_reason;
     bool code_claimed;    /* a new card's code stands in the directory already */
@@ -140,7 +148,7 @@ struct unit_refund {
 };
 
 /* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11, TOPIC_REFERRAL_BOOKED = 12 };
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11, TOPIC_REFERRAL_BOOKED = 12, TOPIC_MEMBER_MERGED = 13 };
 
 struct unit_event {
     int16_t bucket;
@@ -237,6 +245,12 @@ int unit_book_referrals (struct unit *unit, struct error *err);
 /* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
 int unit_add_missing_members (struct unit *unit, struct error *err);
 
+/* Reads the cards that members have in other buckets, since others became them; in a round trip of its own, which a unit without
+ * such members saves. */
+int unit_read_absorbed (struct unit *unit, struct error *err);
+/* The members and cards that some of those read became, and that were not asked for: in the arena. -1: out of memory. */
+int unit_missing_survivors (struct unit *unit, int64_t **members, uint32_t *member_count, int64_t **cards, uint32_t *card_count);
+
 /* Reads the birthdays of all members, in a round trip of its own. */
 int unit_read_birthdays (struct unit *unit, struct error *err);
 
@@ -250,10 +264,19 @@ struct unit_usage *unit_usage (struct unit *unit, const struct usage_key *key);
 int unit_count_usage (struct unit *unit, struct unit_savepoint *savepoint, const struct usage_key *key, int64_t uses,
                       int64_t amount_minor, bool *counted);
 
-/* NULL when it is not there. */
+/* The member that this one became; itself when it was not merged. */
+int64_t unit_survivor (const struct unit *unit, int64_t partner_id);
+/* The row of the very member that is named, merged or not; NULL when it is not there. */
+struct unit_member *unit_member_row (struct unit *unit, int64_t partner_id);
+/* The card that has a card's points: itself, unless it gave way to another when two members became one. NULL when it is not there. */
+struct unit_card *unit_card_survivor (struct unit *unit, int64_t card_id);
+/* Gives a card to another member; `gone_into` 0, or the card that takes its place. */
+int unit_card_give (struct unit *unit, struct unit_card *card, int64_t partner_id, int64_t gone_into);
+
+/* NULL when it is not there. Who names a member that became another means that one. */
 struct unit_member *unit_member (struct unit *unit, int64_t partner_id);
 struct unit_card *unit_card (struct unit *unit, int64_t card_id);
-/* A member's cards, one after another: start with `after` NULL. */
+/* A member's cards, one after another: start with `after` NULL; not those that gave way to another. */
 struct unit_card *unit_card_of_partner (struct unit *unit, int64_t partner_id, const struct unit_card *after);
 
 /* What a member spent, with what this unit adds; days from `first_day` on (INT32_MAX: none are needed). They are read

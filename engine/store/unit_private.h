@@ -10,6 +10,16 @@ bool unit_grow (struct arena *arena, void **array, uint32_t count, uint32_t *cap
 /* A card's entry at the end of the table, in the indexes too. NULL: out of memory. */
 struct unit_card *unit_card_append (struct unit *unit, int64_t card_id, bool has_partner, int64_t partner_id);
 
+/* Puts the card at that place into its member's list; false: out of memory. */
+bool unit_card_link (struct unit *unit, uint32_t at, int64_t partner_id);
+/* Takes the cards of the next result; those that are there already stay as they are. */
+int unit_receive_card_rows (struct unit *unit, struct error *err);
+/* What a member's row says of being merged, from the columns from `column` on (unit_merge.c). -1: out of memory. */
+int unit_merge_read (struct unit *unit, struct unit_member *member, const PGresult *result, int row, int column);
+/* Queue what was changed of these, and cards that were given to another member (unit_merge.c), as unit_send_writes. */
+int unit_send_merges (struct unit *unit, int bucket, unsigned *sent);
+int unit_send_owners (struct unit *unit, int bucket, unsigned *sent);
+
 /* A member's level, from the columns from `column` on (unit_membership.c). */
 void unit_membership_read (struct unit_member *member, const PGresult *result, int row, int column);
 /* Queue what was changed of memberships, spending by day, and lots that were moved (unit_membership.c), as unit_send_writes. */

@@ -96,6 +96,10 @@ receive_members (struct unit *unit, int bucket, const struct bucket_set *set, st
         member->spending_minor = pg_int (result, row, 2);
         member->last_order = pg_time (result, row, 3);
         unit_membership_read (member, result, row, 4);
+        if (unit_merge_read (unit, member, result, row, 9) < 0) {
+            PQclear (result);
+            return error_set (err, ERROR_INTERNAL, "out of memory");
+        }
     }
     PQclear (result);
     return 0;
@@ -137,9 +141,8 @@ unit_send_cards (struct unit *unit)
     return each_bucket (unit, NULL, send_cards);
 }
 
-/* Takes the cards of one result. */
-static int
-receive_card_rows (struct unit *unit, struct error *err)
+int
+unit_receive_card_rows (struct unit *unit, struct error *err)
 {
     PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
     if (result == NULL)
@@ -169,7 +172,9 @@ receive_card_rows (struct unit *unit, struct error *err)
         /* Every live lot comes after this in the order of consumption. */
         card->horizon = (struct lot){ .expires = pg_time (result, row, 11), .gained = INT64_MIN };
         card->complete = card->points == 0;
-        entry->owed = !pg_is_null (result, row, 12);
+        entry->single = pg_bool (result, row, 13);
+        entry->merged_into = pg_is_null (result, row, 12) ? 0 : pg_int (result, row, 12);
+        entry->owed = !pg_is_null (result, row, 14);
     }
     PQclear (result);
     return 0;
@@ -179,9 +184,9 @@ static int
 receive_cards (struct unit *unit, int bucket, const struct bucket_set *set, struct error *err)
 {
     (void)bucket;
-    if (set->member_count > 0 && receive_card_rows (unit, err) < 0)
+    if (set->member_count > 0 && unit_receive_card_rows (unit, err) < 0)
         return -1;
-    return set->card_count > 0 ? receive_card_rows (unit, err) : 0;
+    return set->card_count > 0 ? unit_receive_card_rows (unit, err) : 0;
 }
 
 int
@@ -506,15 +511,17 @@ unit_add_missing_members (struct unit *unit, struct error *err)
     struct arena *arena = unit->arena;
     bool *buckets = arena_array_of (arena, (size_t)unit->buckets, bool);
     for (uint32_t i = 0; buckets != NULL && i < unit->member_count; i++)
-        if (!unit->members[i].found)
+        if (!unit->members[i].found) {
             buckets[unit->members[i].bucket] = true;
+            unit->members[i].is_made = true;
+        }
     if (status == 0 && buckets == NULL)
         status = error_set (err, ERROR_INTERNAL, "out of memory");
     if (status == 0)
         status = unit_receive_members (unit, err);
     for (int bucket = 0; status == 0 && bucket < unit->buckets; bucket++)
         if (buckets[bucket])
-            status = receive_card_rows (unit, err);
+            status = unit_receive_card_rows (unit, err);
     unit->only_missing = false;
     if (status == 0)
         status = pg_finish (unit->pg, unit->deadline_us, &unit->failure, err);

@@ -395,6 +395,11 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (REFERRAL_CREATE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member whose code it is") \
     X (REFERRAL_CREATE, PROGRAM_ID, "program_id", WIRE_INT, WIRE_REQUIRED, 1, WIRE_INT_MAX, 0, NULL, NULL, "the referral program")
 
+#define MEMBER_MERGE_FIELDS(X)                                                                                         \
+    X (MEMBER_MERGE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member that goes; who names it later means the other") \
+    X (MEMBER_MERGE, INTO, "into_partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member that stays") \
+    X (MEMBER_MERGE, REASON, "reason", WIRE_STRING, 0, 0, 200, 0, NULL, NULL, "why; stands in the history")
+
 #define EMPTY_FIELDS(X)
 
 #define MICRO_ONE 1000000
@@ -443,7 +448,8 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (MEMBERSHIP_GET, "membership_get")    \
     X (MEMBERSHIP_CHANGE, "membership_change") \
     X (JOB_RUN, "job_run")                  \
-    X (REFERRAL_CREATE, "referral_create")
+    X (REFERRAL_CREATE, "referral_create") \
+    X (MEMBER_MERGE, "member_merge")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

@@ -203,7 +203,7 @@ void
 batch_run (struct executor *executor, struct request **requests, unsigned count)
 {
     struct error err;
-    arena_reset (executor->requests);
+    executor_begin (executor);
     executor->stats.batches++;
     executor->stats.requests += count;
     executor_set_patience (executor, requests, count);
@@ -238,7 +238,7 @@ void
 batch_read (struct executor *executor, struct request **requests, unsigned count)
 {
     struct error err;
-    arena_reset (executor->requests);
+    executor_begin (executor);
     executor->stats.batches++;
     executor->stats.requests += count;
     executor_set_patience (executor, requests, count);

@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* A member becomes another in one step; a second is taken only where two merges come at once. */
+enum { SURVIVOR_ROUNDS_MAX = 8 };
+
 /* One key to be claimed. */
 struct claim_row {
     struct request *request;
@@ -20,6 +23,7 @@ struct attempt {
     struct request **leaders; /* per request: who claims its key; itself, or an earlier one with the same key */
     struct claim_row *claims; /* of the leaders, by bucket, scope and key */
     unsigned claim_count;
+    bool again; /* other members and cards were meant than those that were locked */
     struct error *err;
 };
 
@@ -289,7 +293,34 @@ want_all (struct attempt *attempt)
         if (handler->want != NULL && handler->want (attempt->executor, request) < 0)
             return out_of_memory (attempt);
     }
+    const struct executor *executor = attempt->executor;
+    for (uint32_t i = 0; i < executor->members.count; i++)
+        if (unit_want_member (attempt->unit, executor->members.ids[i], true) < 0)
+            return out_of_memory (attempt);
+    for (uint32_t i = 0; i < executor->cards.count; i++)
+        if (unit_want_card (attempt->unit, executor->cards.ids[i]) < 0)
+            return out_of_memory (attempt);
     return 0;
+}
+
+/* Who became another member since a request was made is meant as that one, which has to be locked in its turn: all is begun again
+ * with it. That costs a round trip only where somebody still names the old one. */
+static int
+want_survivors (struct attempt *attempt)
+{
+    struct executor *executor = attempt->executor;
+    int64_t *members, *cards;
+    uint32_t member_count, card_count;
+    if (unit_missing_survivors (attempt->unit, &members, &member_count, &cards, &card_count) < 0)
+        return out_of_memory (attempt);
+    for (uint32_t i = 0; i < member_count; i++)
+        if (executor_want (executor, &executor->members, members[i]) < 0)
+            return out_of_memory (attempt);
+    for (uint32_t i = 0; i < card_count; i++)
+        if (executor_want (executor, &executor->cards, cards[i]) < 0)
+            return out_of_memory (attempt);
+    attempt->again = member_count > 0 || card_count > 0;
+    return attempt->again ? error_set (attempt->err, ERROR_BUSY, "members became others") : 0;
 }
 
 /* Products that changed since they were cached (or were thrown out) are read again. */
@@ -338,7 +369,8 @@ lock_and_read (struct attempt *attempt)
     if (attempt->unit->locking &&
         (unit_add_missing_members (attempt->unit, attempt->err) < 0 || read_stored (attempt) < 0))
         return -1;
-    if (unit_read_holds (attempt->unit, attempt->err) < 0)
+    if (unit_read_absorbed (attempt->unit, attempt->err) < 0 || want_survivors (attempt) < 0 ||
+        unit_read_holds (attempt->unit, attempt->err) < 0)
         return -1;
     if (catalog_cache_refresh (&attempt->executor->cache, attempt->unit->pg, version, reference_version,
                                attempt->unit->arena, attempt->unit->deadline_us, &attempt->unit->failure,
@@ -540,23 +572,35 @@ check_lease (struct attempt *attempt)
     return 0;
 }
 
-enum pg_failure
-batch_transaction (struct executor *executor, struct request **requests, unsigned count, struct error *err)
+static enum pg_failure
+run_attempt (struct attempt *attempt)
 {
-    struct attempt attempt = {
-        .executor = executor, .unit = &executor->unit, .requests = requests, .count = count, .err = err
-    };
+    struct executor *executor = attempt->executor;
     arena_reset (executor->transaction);
     unit_begin (&executor->unit, executor->transaction, executor->pg, executor->engine->buckets, !executor->reading,
                 clock_real_us (), executor_deadline_us (executor));
-    bool executed = (executor->reading || reserve_ids (&attempt) == 0) && lock_and_read (&attempt) == 0 &&
-                    check_lease (&attempt) == 0 && execute_all (&attempt) == 0;
-    if (executed && HANDLERS[requests[0]->method].alone && requests[0]->status == REQUEST_FAILED) {
+    bool executed = (executor->reading || reserve_ids (attempt) == 0) && lock_and_read (attempt) == 0 &&
+                    check_lease (attempt) == 0 && execute_all (attempt) == 0;
+    if (executed && HANDLERS[attempt->requests[0]->method].alone && attempt->requests[0]->status == REQUEST_FAILED) {
         pg_abandon (executor->pg); /* it may have written half of what it does */
         return PG_NONE;
     }
-    if (executed && write_and_commit (&attempt) == 0)
+    if (executed && write_and_commit (attempt) == 0)
         return PG_NONE;
     pg_abandon (executor->pg);
     return executor->unit.failure == PG_NONE ? PG_INTERNAL : executor->unit.failure;
+}
+
+enum pg_failure
+batch_transaction (struct executor *executor, struct request **requests, unsigned count, struct error *err)
+{
+    for (unsigned round = 0; round < SURVIVOR_ROUNDS_MAX; round++) {
+        struct attempt attempt = {
+            .executor = executor, .unit = &executor->unit, .requests = requests, .count = count, .err = err
+        };
+        enum pg_failure failure = run_attempt (&attempt);
+        if (!attempt.again)
+            return failure;
+    }
+    return PG_RETRY; /* they go on becoming others */
 }

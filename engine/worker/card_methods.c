@@ -209,7 +209,7 @@ create (struct executor *executor, struct request *request, const struct program
     const struct card_request *data = request->data;
     struct unit *unit = &executor->unit;
     bool has_partner = data->selector.has_partner;
-    int64_t partner_id = data->selector.partner_id;
+    int64_t partner_id = unit_survivor (unit, data->selector.partner_id);
     int64_t card_id = executor_card_id (executor, has_partner, partner_id, &request->error);
     struct str code = data->code.size > 0 ? arena_str (unit->arena, data->code) : executor_new_code (executor);
     if (card_id == 0)
@@ -394,7 +394,8 @@ card_get_execute (struct executor *executor, struct request *request)
         if (unit_member (&executor->unit, data->selector.partner_id) == NULL)
             return request_fail (request, ERROR_NOT_FOUND, "there is no member %lld",
                                  (long long)data->selector.partner_id);
-        return get_all_of_member (executor, request, data->selector.partner_id, instant);
+        return get_all_of_member (executor, request, unit_survivor (&executor->unit, data->selector.partner_id),
+                                  instant);
     }
     struct unit_card *card = card_selected (executor, request, &data->selector);
     if (card == NULL)
@@ -468,7 +469,10 @@ card_history_execute (struct executor *executor, struct request *request)
 {
     const struct card_request *data = request->data;
     struct unit *unit = &executor->unit;
-    struct unit_card *card = card_selected (executor, request, &data->selector);
+    /* A card that gave way to another has a journal of its own, by its id. */
+    struct unit_card *card = data->selector.has_id ? unit_card (unit, data->selector.card_id) : NULL;
+    if (card == NULL)
+        card = card_selected (executor, request, &data->selector);
     int limit = (int)request->record->fields[F_CARD_GET_LIMIT].integer;
     int32_t before;
     if (card == NULL || cursor_of (request, &before) < 0)

@@ -55,7 +55,7 @@ card_selected (struct executor *executor, struct request *request, const struct 
     struct unit_card *card = NULL, *found = NULL;
     unsigned count = 0;
     if (!selector->has_partner) {
-        found = selector->card_id == 0 ? NULL : unit_card (&executor->unit, selector->card_id);
+        found = selector->card_id == 0 ? NULL : unit_card_survivor (&executor->unit, selector->card_id);
         count = found != NULL && (!selector->has_program || found->card.program_id == selector->program_id);
     }
     while (selector->has_partner && (card = unit_card_of_partner (&executor->unit, selector->partner_id, card)) != NULL)

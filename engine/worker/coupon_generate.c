@@ -207,10 +207,11 @@ find_missing (struct generation *generation)
         if (row < PQntuples (result) && pg_int (result, row, 0) == number)
             row++;
         else
-            generation->coupons[generation->missing++] =
-                (struct coupon){ .number = number,
-                                 .has_partner = partners->count > 0,
-                                 .partner_id = partners->count > 0 ? partners->integers[i] : 0 };
+            generation->coupons[generation->missing++] = (struct coupon){
+                .number = number,
+                .has_partner = partners->count > 0,
+                .partner_id = partners->count > 0 ? unit_survivor (generation->unit, partners->integers[i]) : 0
+            };
     }
     PQclear (result);
     return generation->coupons == NULL ? no_memory (generation->request) : 0;

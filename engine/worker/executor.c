@@ -132,6 +132,33 @@ executor_ready (struct executor *executor, struct error *err)
     return pg_ensure (executor->pg, err);
 }
 
+void
+executor_begin (struct executor *executor)
+{
+    arena_reset (executor->requests);
+    executor->members = executor->cards = (struct wanted_ids){ 0 };
+}
+
+int
+executor_want (struct executor *executor, struct wanted_ids *list, int64_t id)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->ids[i] == id)
+            return 0;
+    if (list->count == list->capacity) {
+        uint32_t larger = list->capacity > 0 ? list->capacity * 2 : 16;
+        int64_t *ids = arena_array_of (executor->requests, larger, int64_t);
+        if (ids == NULL)
+            return -1;
+        if (list->count > 0)
+            memcpy (ids, list->ids, list->count * sizeof *ids);
+        list->ids = ids;
+        list->capacity = larger;
+    }
+    list->ids[list->count++] = id;
+    return 0;
+}
+
 int64_t
 id_take (struct id_block *block)
 {

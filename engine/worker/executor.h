@@ -20,6 +20,12 @@ struct executor_stats {
     uint64_t database_us, evaluate_us; /* time spent waiting for the database, and evaluating */
 };
 
+/* Ids that are wanted besides those that requests name. */
+struct wanted_ids {
+    uint32_t count, capacity;
+    int64_t *ids;
+};
+
 struct executor {
     const struct worker_settings *settings;
     const struct engine_settings *engine;
@@ -27,6 +33,7 @@ struct executor {
     struct pg *pg;
     struct catalog_cache cache;
     struct arena *requests;    /* lives as long as the requests of one run */
+    struct wanted_ids members, cards; /* what those that these requests name became: wanted too. In `requests` */
     struct arena *transaction; /* reset at every attempt */
     struct unit unit;
     struct id_block order_ids, card_ids;
@@ -48,6 +55,11 @@ int executor_ready (struct executor *executor, struct error *err);
 
 /* After a lock was waited for in vain: ends sessions of workers that stopped in the middle of a transaction. */
 void executor_end_stopped_sessions (struct executor *executor);
+
+/* Forgets the requests of the run before, and what was found out about them. */
+void executor_begin (struct executor *executor);
+/* Adds an id to one of the executor's lists. -1: out of memory. */
+int executor_want (struct executor *executor, struct wanted_ids *list, int64_t id);
 
 /* Takes the next id of a block, which must not be empty. */
 int64_t id_take (struct id_block *block);

@@ -5,6 +5,7 @@
 #include "worker/coupon_methods.h"
 #include "worker/hold_methods.h"
 #include "worker/job_methods.h"
+#include "worker/member_methods.h"
 #include "worker/membership_methods.h"
 #include "worker/order_request.h"
 #include "worker/referral_methods.h"
@@ -146,5 +147,9 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                                  .count = referral_create_count,
                                  .execute = referral_create_execute,
                                  .replay = stored_replay },
+    [METHOD_MEMBER_MERGE] = { .want = member_merge_want,
+                              .execute = member_merge_execute,
+                              .replay = stored_replay,
+                              .alone = true },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

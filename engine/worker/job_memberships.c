@@ -48,6 +48,7 @@ read_states (struct executor *executor, struct error *err)
     }
     return unit_receive_members (unit, err) < 0 || unit_receive_cards (unit, err) < 0 ||
                    pg_finish (unit->pg, unit->deadline_us, &unit->failure, err) < 0 ||
+                   unit_read_absorbed (unit, err) < 0 ||
                    unit_read_spending (unit, membership_first_day (executor->cache.catalog, unit->recorded_at), err) < 0
                ? -1
                : 0;

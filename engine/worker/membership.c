@@ -72,6 +72,20 @@ transfer (struct executor *executor, struct unit_savepoint *savepoint, int64_t f
                : 0;
 }
 
+int
+membership_empty (struct executor *executor, struct unit_savepoint *savepoint, int64_t from_id, int64_t to_id,
+                  const struct member_change *change, struct error *err)
+{
+    struct unit *unit = &executor->unit;
+    struct lot_source source = unit_lot_source (unit);
+    struct unit_card *from = unit_card (unit, from_id);
+    if (unit_save_card (unit, savepoint, from_id) < 0)
+        return no_memory (err);
+    if (ledger_expire (&from->card, change->instant, &source, unit->arena, NULL, err) < 0)
+        return -1;
+    return transfer (executor, savepoint, from_id, to_id, change, err);
+}
+
 static int
 reset (struct executor *executor, struct unit_savepoint *savepoint, struct unit_card *card,
        const struct member_change *change, struct error *err)

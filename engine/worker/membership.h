@@ -26,6 +26,10 @@ int membership_move_points (struct executor *executor, struct unit_savepoint *sa
 /* Whether there are such points that can move. */
 bool membership_points_to_move (struct executor *executor, int64_t partner_id, const struct member_change *change);
 
+/* Books what ran out of a card, and moves all else to another card of the member: the change's instant and origin alone count. */
+int membership_empty (struct executor *executor, struct unit_savepoint *savepoint, int64_t from_id, int64_t to_id,
+                      const struct member_change *change, struct error *err);
+
 /* The level whose points the member has on its cards: the one it stands on, or stood on before that ran out. NULL: the
  * catalog has no levels. */
 const struct level *membership_booked (const struct catalog *catalog, const struct membership *membership);

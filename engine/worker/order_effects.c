@@ -203,7 +203,7 @@ run_refund_points (struct order_run *run)
         if (take_back (run, points->card_id, points->take_back, points->lots, points->lot_count) < 0)
             return -1;
     }
-    return 0;
+    return run_empty_merged (run);
 }
 
 int
@@ -228,7 +228,7 @@ run_undo (struct order_run *run, const struct order_record *original)
         if (take_back (run, effect->card_id, effect->earned, lots, effect->lot_count) < 0)
             return -1;
     }
-    return 0;
+    return run_empty_merged (run);
 }
 
 /* ---- points of the evaluation */

@@ -89,6 +89,7 @@ read_original (struct order_run *run, const struct original_place *place)
                                       original, &run->request->error) < 0)
         return -1;
     original->cancelled = stored.cancelled;
+    original->partner_id = unit_survivor (run->unit, original->partner_id);
     run->original_records[run->original_count] = record;
     run->original_places[run->original_count++] = place->place;
     return 0;
@@ -110,6 +111,25 @@ read_originals (struct order_run *run)
 }
 
 /* ---- state */
+
+/* Who names a card that gave way to another means that one. */
+static void
+resolve_cards (struct order_run *run)
+{
+    struct order_request *data = run->data;
+    for (uint32_t i = 0; i < data->presented_count; i++) {
+        struct presented_card *presented = &data->presented[i];
+        const struct unit_card *card =
+            presented->card_id == 0 ? NULL : unit_card_survivor (run->unit, presented->card_id);
+        if (card == NULL || card->card.card_id == presented->card_id)
+            continue;
+        presented->card_id = card->card.card_id;
+        if (presented->presence == PRESENCE_CLAIMED)
+            data->claims[presented->index].card.card_id = card->card.card_id;
+        else if (presented->presence == PRESENCE_TOPPED_UP)
+            data->order.lines[presented->index].card.card_id = card->card.card_id;
+    }
+}
 
 /* Lines of this attempt's own. */
 static int
@@ -401,6 +421,8 @@ run_steps (struct order_run *run)
     record->recorded = run->unit->recorded_at;
     record->order_ref = run->request->order_ref;
     record->order = *order;
+    record->order.partner_id = unit_survivor (run->unit, order->partner_id);
+    resolve_cards (run);
     if (run_set_time (run) < 0 || copy_lines (run) < 0 || run_open_hold (run) < 0)
         return -1;
     record->catalog_version = run->catalog->version;

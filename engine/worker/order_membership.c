@@ -195,18 +195,25 @@ run_membership_cancel (struct order_run *run, const struct order_record *origina
 
 /* ---- lots that moved */
 
+/* With its member's level, or with its member. */
+static bool
+may_have_moved (const struct order_run *run, const struct unit_card *card)
+{
+    const struct catalog *catalog = run->executor->cache.catalog;
+    return card->merged_into != 0 ||
+           (catalog->level_count > 0 && membership_owns_program (catalog, card->card.program_id));
+}
+
 int
 run_follow_lots (struct order_run *run, int64_t *card_id, const int32_t **lots, uint32_t *count)
 {
-    if (run->executor->cache.catalog->level_count == 0)
-        return 0;
     for (unsigned moves = 0; moves<MOVES_MAX && * count> 0; moves++) {
         const struct unit_card *card = unit_card (run->unit, *card_id);
         int64_t to_card = 0;
         int32_t *found = NULL;
         uint32_t found_count = 0;
-        if (card == NULL || !membership_owns_program (run->executor->cache.catalog, card->card.program_id))
-            return 0;
+        if (card == NULL || !may_have_moved (run, card))
+            break;
         for (uint32_t i = 0; i < *count; i++) {
             struct lot_use *moved;
             uint32_t moved_count;
@@ -223,10 +230,37 @@ run_follow_lots (struct order_run *run, int64_t *card_id, const int32_t **lots, 
             found = longer;
         }
         if (found_count == 0)
-            return 0;
+            break;
         *card_id = to_card;
         *lots = found;
         *count = found_count;
+    }
+    /* What of the lots was used up before stayed behind: the card that has the rest stands for it. */
+    const struct unit_card *card = unit_card_survivor (run->unit, *card_id);
+    if (card != NULL && card->card.card_id != *card_id) {
+        *card_id = card->card.card_id;
+        *count = 0;
+    }
+    return 0;
+}
+
+int
+run_empty_merged (struct order_run *run)
+{
+    const struct order *order = &run->record.order;
+    struct member_change change = { .instant = order->instant,
+                                    .order_ref = run->request->order_ref,
+                                    .origin = order->order_id };
+    for (uint32_t i = 0; i < run->record.effect_count; i++) {
+        struct unit_card *card = unit_card (run->unit, run->effects[i].card_id);
+        if (card == NULL || card->merged_into == 0)
+            continue;
+        int64_t to_id = card->merged_into;
+        if (membership_empty (run->executor, &run->savepoint, card->card.card_id, to_id, &change,
+                              &run->request->error) < 0)
+            return -1;
+        if (run_effect (run, unit_card (run->unit, to_id)) == NULL)
+            return run_no_memory (run);
     }
     return 0;
 }

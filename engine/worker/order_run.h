@@ -91,7 +91,9 @@ int run_membership_state (struct order_run *run);
 int run_membership (struct order_run *run, struct unit_member *member);
 /* The same for an order that is cancelled. */
 int run_membership_cancel (struct order_run *run, const struct order_record *original, struct unit_member *member);
-/* Follows lots that a change of membership moved: *card_id and the list become those where the points are now. */
+/* What was given back to cards that gave way to others goes on to these. */
+int run_empty_merged (struct order_run *run);
+/* Follows lots that a change of membership, or a merge of members, moved: *card_id and the list become those where the points are now. */
 int run_follow_lots (struct order_run *run, int64_t *card_id, const int32_t **lots, uint32_t *count);
 
 int run_no_memory (struct order_run *run);

@@ -61,7 +61,8 @@ key_of (const struct executor *executor, const struct order *order, int64_t prog
 {
     int buckets = executor->engine->buckets;
     const struct zone *zone = &executor->cache.catalog->zone;
-    int64_t member = order->has_partner ? order->partner_id : USAGE_NOBODY;
+    /* An order of before a merge counts for the member that its own became. */
+    int64_t member = order->has_partner ? unit_survivor (&executor->unit, order->partner_id) : USAGE_NOBODY;
     int32_t day = day_from_instant (zone, order->instant);
     struct civil civil;
 
@@ -71,7 +72,7 @@ key_of (const struct executor *executor, const struct order *order, int64_t prog
                                .program_id = program_id,
                                .subject = member };
     if (order->has_partner && kind != USAGE_TOTAL && kind != USAGE_STORE)
-        key->bucket = bucket_of_partner (order->partner_id, buckets);
+        key->bucket = bucket_of_partner (member, buckets);
     switch (kind) {
     case USAGE_TOTAL:
         key->subject = USAGE_NOBODY;

@@ -244,10 +244,13 @@ CREATE TABLE members (
     membership_to     timestamptz, -- infinity: without end
     below_since       timestamptz, -- since an evaluation found the spending too low for the level
     spending_undated  bigint,      -- of the spending, what is not in member_spending; null: nothing is there yet
+    merged_into  bigint CHECK (merged_into <> partner_id), -- the member that this one became; never one that was merged itself
+    absorbed     bigint[] CHECK (cardinality(absorbed) BETWEEN 1 AND 100), -- the members that became this one; its cards may lie in their buckets
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (bucket, partner_id),
     CHECK ((membership_product_id IS NULL) = (membership_from IS NULL) AND (membership_from IS NULL) = (membership_to IS NULL)),
-    CHECK (membership_from < membership_to)
+    CHECK (membership_from < membership_to),
+    CHECK (merged_into IS NULL OR (absorbed IS NULL AND order_count = 0 AND spending = 0))
 ) WITH (fillfactor = 70);
 
 -- Every level that a member was given or reached: of those held from an instant or before, the last one says what was held then.
@@ -283,6 +286,7 @@ CREATE TABLE loyalty_cards (
     partner_id    bigint,
     code          text NOT NULL,
     single        boolean NOT NULL, -- of a program that gives a member one card (loyalty, wallet)
+    merged_into   bigint CHECK (merged_into <> card_id), -- the card of its member that has its points since two members became one
     state         smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2)), -- active, blocked
     state_reason  text NOT NULL DEFAULT '', -- why it was blocked, or unblocked
     points        bigint NOT NULL DEFAULT 0 CHECK (points >= 0),
@@ -333,6 +337,8 @@ CREATE TABLE program_usage (
     amount     bigint NOT NULL DEFAULT 0 CHECK (amount >= 0),
     PRIMARY KEY (bucket, program_id, kind, subject, period)
 ) WITH (fillfactor = 70);
+-- A member's own: a member that becomes another, or is forgotten.
+CREATE INDEX program_usage_member ON program_usage (bucket, subject) WHERE kind IN (2, 4, 5, 6, 7, 8);
 
 -- Points of lots that are reserved: a hold is the rows of one id. Of the closed ones the state tells a late capture why.
 CREATE TABLE point_holds (
@@ -350,7 +356,8 @@ CREATE TABLE point_holds (
 );
 CREATE INDEX point_holds_open ON point_holds (bucket, card_id) WHERE state = 1;
 
--- What became of the lots that a change of membership closed: which lot of which card each was opened as.
+-- What became of the lots that a change of membership, or of two members into one, closed: which lot of which card each was
+-- opened as. In the bucket of the card that they left.
 CREATE TABLE lot_transfers (
     bucket      smallint NOT NULL,
     card_id     bigint NOT NULL,

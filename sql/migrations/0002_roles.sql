@@ -27,7 +27,7 @@ BEGIN
         GRANT INSERT, UPDATE, DELETE ON point_holds TO loyalty_worker;
         GRANT INSERT ON coupons TO loyalty_worker;
         GRANT INSERT, UPDATE, DELETE ON promotion_drafts TO loyalty_worker;
-        GRANT DELETE ON load_parts TO loyalty_worker;
+        GRANT DELETE ON load_parts, member_spending, program_usage TO loyalty_worker;
         GRANT INSERT ON point_history, membership_history, lot_transfers, order_refunds, outbox, catalog_versions, time_zones TO loyalty_worker;
         GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO loyalty_worker;
     END IF;

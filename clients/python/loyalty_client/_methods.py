@@ -169,6 +169,11 @@ class Methods:
         """A step of a job (``expire``, ``memberships``, ``holds``, ``referrals``); again until the answer says ``done``."""
         return self.call("job.run", _given(job=job, period=period, limit=limit), **options)
 
+    def member_merge(self, partner_id, into_partner_id, reason=None, **options):
+        """Makes one member of two: who names ``partner_id`` later means ``into_partner_id``."""
+        body = {"partner_id": partner_id, "into_partner_id": into_partner_id, **_given(reason=reason)}
+        return self.call("member.merge", body, **options)
+
     # Programs and what they refer to.
 
     def program_put(self, program, **options):

@@ -92,6 +92,7 @@ METHODS = {
     "membership.evaluate": {"scope": "op", "roles": ["odoo", "admin"], "doc": "move a member up or down by what was spent"},
     "job.run": {"scope": "op", "roles": ["admin"], "doc": "a step of a background job; again until it is done"},
     "referral.create": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "a member's referral code: the one there is, or a new one"},
+    "member.merge": {"scope": "op", "roles": ["odoo", "admin"], "doc": "make one member of two"},
 }
 
 
