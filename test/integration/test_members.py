@@ -1,11 +1,13 @@
 """Two members that become one (rule 23): nothing is lost or doubled, and whoever names the one that went means the other."""
 
+import datetime
 import threading
 from decimal import Decimal
 
 import pytest
 
 from harness import Engine
+from loyalty_client import Client, LoyaltyError
 from raw_client import at_once, result_of
 from shop import line, loyalty_program, new_id, new_partner, order, promotion, refund, refused, written
 
@@ -15,7 +17,7 @@ LEVELS = [
     {"membership_product_id": SILVER, "sequence": 2, "threshold": "100.00"},
     {"membership_product_id": GOLD, "sequence": 3, "threshold": "300.00"},
 ]
-POINTS, COUPONS, LIMITED, VOUCHER = 1, 2, 3, 4
+POINTS, COUPONS, LIMITED = 1, 2, 3
 
 
 def prepare(engine):
@@ -297,3 +299,84 @@ def test_rule_23_orders_of_both_while_they_become_one(shop):
             assert shop.call("order.process", body)["replayed"] is True
         assert balance(shop, stays) == "32.00"
     shop.assert_ledger_holds()
+
+
+def test_rule_22_holds_move_along(shop):
+    gone, stays = new_partner(), new_partner()
+    buy(shop, gone, "10.00")
+    held = shop.call("points.hold", {"partner_id": gone, "program_id": POINTS, "points": "6"})["hold_id"]
+    let_go = shop.call("points.hold", {"partner_id": gone, "program_id": POINTS, "points": "1"})["hold_id"]
+    buy(shop, stays, "1.00")
+    merge(shop, gone, stays)
+    card = shop.call("card.balance", {"partner_id": stays})
+    assert (card["balance"], card["held"], card["usable"]) == ("11.00", "7.00", "4.00")
+    assert shop.call("points.capture", {"hold_id": held, "points": "5"})["captured"] == "5.00"
+    assert shop.call("points.release", {"hold_id": let_go})["released"] == "1.00"
+    card = shop.call("card.balance", {"partner_id": gone})
+    assert (card["balance"], card["held"], card["usable"]) == ("6.00", "0.00", "6.00")
+    shop.assert_ledger_holds()
+
+
+def test_rule_35_a_late_order_of_the_one_that_went(shop):
+    gone, stays = new_partner(), new_partner()
+    buy(shop, gone, "10.00")
+    then = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    buy(shop, stays, "1.00")
+    merge(shop, gone, stays)
+    late = buy(shop, gone, "5.00", date=then)
+    assert late["late"] and balance(shop, stays) == "16.00"
+    assert shop.query(f"SELECT count(*) FROM loyalty_cards WHERE partner_id = {gone}") == [(0,)]
+
+
+def test_quotes_name_either(shop):
+    gone, stays = new_partner(), new_partner()
+    buy(shop, gone, "10.00")
+    buy(shop, stays, "1.00")
+    merge(shop, gone, stays)
+    before = written(shop)
+    quotes = [shop.call("order.quote", order(partner, line(price="2.00"), order_id="Q", at="2190-01-01T00:00:00Z")) for partner in (gone, stays)]
+    assert quotes[0] == quotes[1] and quotes[0]["final_balance"] == "2.00"  # the others ran out by then
+    assert written(shop) == before
+
+
+def test_more_lots_than_are_read_at_once(shop):
+    gone, stays = new_partner(), new_partner()
+    bodies = [order(gone, line(price="1.00")) for _ in range(40)]
+    at_once(shop.endpoint, [("order.process", body, body["order_id"]) for body in bodies])
+    buy(shop, stays, "1.00")
+    assert merge(shop, gone, stays)["points_moved"] == "40.00"
+    assert shop.call("order.process", order(stays, line(price="41.00"), claims=[{"program_id": POINTS, "reward_id": 1}]))["points_redeemed"] == "82.00"  # its own 41 too
+    shop.assert_ledger_holds()
+
+
+@pytest.mark.parametrize("buckets", [1, 8])
+def test_rule_23_a_worker_that_dies_in_the_middle(buckets):
+    """Whatever a client was not told, it sends again: each merge is done once, and no point is lost or doubled."""
+    with Engine(buckets=buckets) as engine:
+        prepare(engine)
+        pairs = [(new_partner(), new_partner()) for _ in range(12)]
+        for pair in pairs:
+            for partner in pair:
+                buy(engine, partner, "5.00")
+        failures = []
+
+        def join(gone, stays):
+            try:
+                with Client(engine.endpoint) as client:
+                    client.call("member.merge", {"partner_id": gone, "into_partner_id": stays}, key=f"merge-{gone}", timeout=60)
+                    client.call("order.process", order(gone, line(price="1.00"), order_id=f"after-{gone}"), timeout=60)
+            except LoyaltyError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=join, args=pair) for pair in pairs]
+        for index, thread in enumerate(threads):
+            thread.start()
+            if index in (3, 8):
+                name = f"worker-{1 if index == 3 else 2}"
+                engine.wait_for_new(name, engine.kill_process(name))
+        for thread in threads:
+            thread.join()
+        assert not failures
+        for gone, stays in pairs:
+            assert balance(engine, gone) == balance(engine, stays) == "11.00"
+        engine.assert_ledger_holds()
