@@ -132,6 +132,12 @@ leaves_choice (const struct reward *reward)
     return reward->type == REWARD_PRODUCT && reward->reward_products.count > 1;
 }
 
+bool
+claim_leaves_choice (const struct claim *claim, const struct reward *reward)
+{
+    return leaves_choice (reward) && !claim->has_product;
+}
+
 int
 claim_play (struct work *work, uint32_t index, uint32_t number, uint32_t purse, const struct reward *reward)
 {
@@ -144,7 +150,7 @@ claim_play (struct work *work, uint32_t index, uint32_t number, uint32_t purse, 
         claim_refuse (work, index, REASON_PRODUCT_NOT_OFFERED, 0, 0);
         return 0;
     }
-    if (leaves_choice (reward) && !claim->has_product) {
+    if (claim_leaves_choice (claim, reward)) {
         claim_refuse (work, index, REASON_AMBIGUOUS_REWARD, 0, 0);
         return 0;
     }

@@ -47,6 +47,8 @@ claim_reward (struct work *work, uint32_t index, uint32_t number)
     enum reason reason;
     const struct reward *reward = claimed_reward (program, claim, &reason);
     int64_t points;
+    if (reward != NULL && !claim->has_reward && claim_leaves_choice (claim, reward))
+        reward = NULL;
     if (reward == NULL && claim->has_reward) {
         claim_refuse (work, index, reason, 0, 0);
         return 0;
@@ -87,10 +89,11 @@ enter_rule (struct work *work, uint32_t index, uint32_t rule)
     if (reason != REASON_NONE && claim_refuse (work, index, reason, needed, had))
         return 0;
     if (candidate->entered == NULL)
-        candidate->entered = arena_array_of (work->arena, program->rule_count, bool);
+        candidate->entered = arena_array_of (work->arena, program->rule_count, int32_t);
     if (candidate->entered == NULL)
         return work_exhausted (work);
-    candidate->entered[position] = true;
+    if (candidate->entered[position] == 0)
+        candidate->entered[position] = (int32_t)index + 1;
     if (mark_by_code (work, candidate) < 0)
         return -1;
     if (!candidate->holds && !work->order->forgiving) {
@@ -196,6 +199,8 @@ enter_card (struct work *work, uint32_t index, uint32_t card_number)
         claim_refuse (work, index, reason, 0, 0);
         return 0;
     }
+    if (reward != NULL && !claim->has_reward && claim_leaves_choice (claim, reward))
+        reward = NULL;
     int64_t required = least_required (program, reward);
     reason = card_reason (work, program, card, required);
     if (reason != REASON_NONE && claim_refuse (work, index, reason, required, card->usable))

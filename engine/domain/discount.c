@@ -2,10 +2,13 @@
 #include "domain/filter.h"
 #include "domain/reward.h"
 
-/* What a discount is about: the lines, what they are worth together now, and what they were before all discounts. */
+/* What a discount is about: the lines, what is left of them together, and what percentages are taken of, in so many parts
+ * of a minor unit: a unit of 10.00 / 3 is not rounded before its percentage is. */
 struct reach {
     struct base base;
-    int64_t left, first;
+    int64_t left;
+    int128 of;
+    int64_t parts;
 };
 
 static int64_t
@@ -26,15 +29,16 @@ first_worth (const struct work *work, uint32_t line)
 
 /* The lines that the reward names: of the whole order, also what is given back. */
 static struct reach
-reach_lines (struct work *work, const struct reward *reward)
+reach_lines (struct work *work, const struct reward *reward, bool initial)
 {
     bool whole = reward->applicability == APPLY_ORDER;
     bool all = whole && !filter_names (&reward->filter) && !filter_excludes (&reward->filter);
     if (all && !work->gave_free)
         return (struct reach){ { work->line_count, work->all_lines, work->left, NULL },
                                work->left_sum,
-                               work->first_left_sum };
-    struct reach reach = { { 0, work->base_lines, work->left, NULL }, 0, 0 };
+                               initial ? work->first_left_sum : work->left_sum,
+                               1 };
+    struct reach reach = { .base = { 0, work->base_lines, work->left, NULL }, .parts = 1 };
     for (uint32_t i = 0; i < work->line_count; i++) {
         const struct work_line *line = &work->lines[i];
         if (line->discountable == 0 || (!whole && line->order->is_covered_return) ||
@@ -42,19 +46,19 @@ reach_lines (struct work *work, const struct reward *reward)
             continue;
         work->base_lines[reach.base.count++] = i;
         reach.left += work->left[i];
-        reach.first += first_worth (work, i);
+        reach.of += initial ? first_worth (work, i) : work->left[i];
     }
     return reach;
 }
 
 /* One unit of the cheapest line; what is less than a unit, whole. */
 static int
-reach_cheapest (struct work *work, const struct reward *reward, struct reach *reach)
+reach_cheapest (struct work *work, const struct reward *reward, bool initial, struct reach *reach)
 {
     const uint32_t *lines = units_cheapest (work);
     if (lines == NULL)
         return -1;
-    *reach = (struct reach){ { 0, work->base_lines, work->worth, work->units }, 0, 0 };
+    *reach = (struct reach){ .base = { 0, work->base_lines, work->worth, work->units }, .parts = 1 };
     for (uint32_t i = 0; i < work->line_count; i++) {
         uint32_t line = lines[i];
         if (!units_can_go (work, line) || !filter_fits (&reward->filter, work->lines[line].order))
@@ -63,8 +67,8 @@ reach_cheapest (struct work *work, const struct reward *reward, struct reach *re
         work->base_lines[reach->base.count++] = line;
         work->units[line] = units;
         work->worth[line] = reach->left = units_worth (work, line, units);
-        reach->first =
-            (int64_t)div_round ((int128)work->lines[line].discountable * units, work->lines[line].order->qty_micro);
+        reach->of = (int128)(initial ? work->lines[line].discountable : work->left[line]) * units;
+        reach->parts = initial ? work->lines[line].order->qty_micro : units_left (work, line);
         return 0;
     }
     return 0;
@@ -81,14 +85,20 @@ convertible_points (const struct entry *entry, int64_t usable)
     return limited && entry->points_limit < points ? entry->points_limit : points;
 }
 
-/* What the reward is worth before caps, where percentages are of `of`. */
 static int128
-full_value (const struct work *work, const struct entry *entry, int64_t of, int64_t usable)
+percent_of (int128 of, int64_t parts, int64_t percent_micro)
+{
+    return div_round (of * percent_micro, (int128)parts * PERCENT_ONE);
+}
+
+/* What the reward is worth before caps, where percentages are of `of`, in so many parts of a minor unit. */
+static int128
+full_value (const struct work *work, const struct entry *entry, int128 of, int64_t parts, int64_t usable)
 {
     const struct reward *reward = entry->reward;
     switch (reward->mode) {
     case DISCOUNT_PERCENT:
-        return div_round ((int128)of * reward->discount_micro, PERCENT_ONE);
+        return percent_of (of, parts, reward->discount_micro);
     case DISCOUNT_PER_ORDER:
         return reward->discount_micro / decimal_power (MICRO_DIGITS - work->digits);
     case DISCOUNT_PER_POINT:
@@ -100,14 +110,14 @@ full_value (const struct work *work, const struct entry *entry, int64_t of, int6
 
 /* The percentages of the steps, one after another on what is left of `of`; each at most what is left of `most`. */
 static void
-step_values (const struct reward *reward, int64_t of, int64_t most, struct offer *offer)
+step_values (const struct reward *reward, int128 of, int64_t parts, int64_t most, struct offer *offer)
 {
     for (uint32_t s = 0; s < reward->step_count && s < REWARD_STEPS_MAX; s++) {
-        int64_t value = smaller (div_round ((int128)of * reward->step_percent_micro[s], PERCENT_ONE), most);
+        int64_t value = smaller (percent_of (of, parts, reward->step_percent_micro[s]), most);
         if (value <= 0)
             continue;
         offer->steps_minor[offer->step_count++] = value;
-        of -= value;
+        of -= (int128)value * parts;
         most -= value;
     }
 }
@@ -125,23 +135,23 @@ discount_offer (struct work *work, const struct entry *entry, int64_t usable, st
 {
     const struct reward *reward = entry->reward;
     bool steps = reward->type == REWARD_MULTIPLE_DISCOUNT;
-    struct reach reach = { .left = work->total, .first = work->total };
+    bool initial = entry->program->discount_base == BASE_INITIAL;
+    struct reach reach = { .left = work->total, .of = work->total, .parts = 1 };
     if (entry->layer != LAYER_PAYMENT) {
         if (reward->applicability != APPLY_CHEAPEST)
-            reach = reach_lines (work, reward);
-        else if (reach_cheapest (work, reward, &reach) < 0)
+            reach = reach_lines (work, reward, initial);
+        else if (reach_cheapest (work, reward, initial, &reach) < 0)
             return -1;
     }
-    int64_t of = entry->program->discount_base == BASE_INITIAL ? reach.first : reach.left;
     int64_t most = smaller (reach.left, work->total);
     if (reward->max_amount_minor > 0)
         most = smaller (most, reward->max_amount_minor);
     most = smaller (most, limit_budget_left (work, entry->program));
     offer->base = reach.base;
     if (steps) {
-        step_values (reward, of, most, offer);
+        step_values (reward, reach.of, reach.parts, most, offer);
     } else {
-        int64_t amount = smaller (full_value (work, entry, of, usable), most);
+        int64_t amount = smaller (full_value (work, entry, reach.of, reach.parts, usable), most);
         offer->step_count = amount > 0;
         offer->steps_minor[0] = amount;
     }

@@ -206,10 +206,11 @@ match_ask (struct work *work, struct candidate *candidate)
         const struct rule *rule = &program->rules[r];
         struct tally tally = rule_tally (work, first + r);
         int64_t needed = 0, had = 0;
+        int32_t entered = candidate->entered != NULL ? candidate->entered[r] : 0;
         enum reason reason = tally_reaches (rule, &tally, &needed, &had);
         if (reason == REASON_NONE)
             reason = take_part_member (work, program, rule);
-        if (reason == REASON_NONE && rule->code.size > 0 && (candidate->entered == NULL || !candidate->entered[r]))
+        if (reason == REASON_NONE && rule->code.size > 0 && entered == 0)
             reason = REASON_CODE_NEEDED;
         if (reason != REASON_NONE) {
             failed++;
@@ -219,7 +220,7 @@ match_ask (struct work *work, struct candidate *candidate)
         const struct indexed_rule *indexed = &work->index->rules[first + r];
         candidate->rule = candidate->rule != NULL ? candidate->rule : rule;
         candidate->held[candidate->held_count++] =
-            (struct held_rule){ rule, tally, !indexed->names && !indexed->excludes };
+            (struct held_rule){ rule, tally, !indexed->names && !indexed->excludes, entered };
     }
     candidate->holds = program->rule_count == 0 || (candidate->needs_all ? failed == 0 : candidate->held_count > 0);
     if (waits_for_code (candidate)) {

@@ -18,26 +18,34 @@ is_left_out (const struct work *work, const struct candidate *candidate, const s
            (work->order->channel == CHANNEL_SALE && other->type == candidate->program->type);
 }
 
-/* What discounts took off the money that a rule counts. At the till what is free was not paid for, whoever gave it. */
+/* Whether a discount lowers the money that a rule counts. At the till what is free was not paid for, whoever gave it. */
+static bool
+lowers_money (const struct work *work, const struct candidate *candidate, const struct held_rule *held,
+              const struct applied *applied)
+{
+    const struct entry *entry = &work->entries[applied->entry];
+    if (applied->discount.layer != LAYER_FREE && candidate->program->earn_on == EARN_GROSS &&
+        is_left_out (work, candidate, applied))
+        return false;
+    return held->whole || entry->layer != LAYER_DISCOUNT || entry->reward->applicability != APPLY_ORDER;
+}
+
+/* What discounts took off the money that a rule counts. */
 static int64_t
 discounts_on_rule (const struct work *work, const struct candidate *candidate, const struct held_rule *held)
 {
     int64_t taken = 0;
     for (uint32_t d = 0; d < work->applied_count; d++) {
-        const struct applied *applied = &work->applied[d];
-        const struct entry *entry = &work->entries[applied->entry];
-        if (applied->discount.layer != LAYER_FREE && candidate->program->earn_on == EARN_GROSS &&
-            is_left_out (work, candidate, applied))
+        const struct discount *discount = &work->applied[d].discount;
+        if (!lowers_money (work, candidate, held, &work->applied[d]))
             continue;
         if (held->whole) {
-            taken += applied->discount.amount_minor;
+            taken += discount->amount_minor;
             continue;
         }
-        if (entry->layer == LAYER_DISCOUNT && entry->reward->applicability == APPLY_ORDER)
-            continue;
-        for (uint32_t p = 0; p < applied->discount.part_count; p++)
-            if (filter_fits (&held->rule->filter, work->lines[applied->discount.parts[p].line].order))
-                taken += applied->discount.parts[p].amount_minor;
+        for (uint32_t p = 0; p < discount->part_count; p++)
+            if (filter_fits (&held->rule->filter, work->lines[discount->parts[p].line].order))
+                taken += discount->parts[p].amount_minor;
     }
     return taken;
 }
@@ -86,6 +94,28 @@ points_of_rule (struct work *work, const struct candidate *candidate, const stru
     int64_t paid = not_below_zero (held->tally.incl_minor - discounts_on_rule (work, candidate, held));
     return add_points (work, candidate, (int128)rule->point_amount_micro * paid,
                        decimal_power (work->digits + MICRO_DIGITS - POINTS_DIGITS), points);
+}
+
+int
+points_of_unit (struct work *work, const struct candidate *candidate, const struct rule *rule, int64_t *points)
+{
+    return add_points (work, candidate, rule->point_amount_micro, decimal_power (MICRO_DIGITS - POINTS_DIGITS), points);
+}
+
+int
+points_of_unit_on (struct work *work, const struct candidate *candidate, const struct held_rule *held, uint32_t line,
+                   int64_t *points)
+{
+    int64_t paid_micro = work->lines[line].order->qty_micro - work->free_micro[line], money = work->lines[line].total;
+    for (uint32_t d = 0; d < work->applied_count; d++) {
+        const struct discount *discount = &work->applied[d].discount;
+        if (!lowers_money (work, candidate, held, &work->applied[d]))
+            continue;
+        for (uint32_t p = 0; p < discount->part_count; p++)
+            money -= discount->parts[p].line == line ? discount->parts[p].amount_minor : 0;
+    }
+    return add_points (work, candidate, (int128)held->rule->point_amount_micro * not_below_zero (money) * MICRO,
+                       (int128)paid_micro * decimal_power (work->digits + MICRO_DIGITS - POINTS_DIGITS), points);
 }
 
 /* What discounts of other programs that were entered by code took of the money that a minimum is compared with. */
@@ -143,18 +173,38 @@ match_holds (const struct work *work, const struct candidate *candidate, int64_t
     return some && !candidate->needs_all ? REASON_NONE : reason;
 }
 
-int
-match_points (struct work *work, const struct candidate *candidate, int64_t *points)
+/* Those of the rules that count for a claim and for all before it. */
+static int
+points_until (struct work *work, const struct candidate *candidate, int32_t claim, int64_t *points)
 {
     int64_t needed, had;
     *points = 0;
     if (candidate->destination == POINTS_NONE || match_holds (work, candidate, &needed, &had) != REASON_NONE)
         return 0;
     for (uint32_t r = 0; r < candidate->held_count; r++)
-        if (still_holds (work, candidate, &candidate->held[r], &had) &&
+        if (candidate->held[r].entered <= claim + 1 && still_holds (work, candidate, &candidate->held[r], &had) &&
             points_of_rule (work, candidate, &candidate->held[r], points) < 0)
             return -1;
     return 0;
+}
+
+/* What applies by itself stands before all claims, but is asked for when all codes are entered. */
+static int32_t
+last_claim (const struct work *work, const struct entry *entry)
+{
+    return entry->claim < 0 ? (int32_t)work->order->claim_count : entry->claim;
+}
+
+int
+match_points (struct work *work, const struct candidate *candidate, int64_t *points)
+{
+    return points_until (work, candidate, (int32_t)work->order->claim_count, points);
+}
+
+int
+match_points_of (struct work *work, const struct entry *entry, int64_t *points)
+{
+    return points_until (work, &work->candidates[entry->candidate], last_claim (work, entry), points);
 }
 
 int64_t
@@ -167,13 +217,15 @@ purse_usable (const struct purse *purse, int64_t points)
 }
 
 int64_t
-match_unit_points (const struct work *work, const struct candidate *candidate, uint32_t line)
+match_unit_points (const struct work *work, const struct entry *entry, uint32_t line)
 {
+    const struct candidate *candidate = &work->candidates[entry->candidate];
     int64_t points = 0;
     for (uint32_t r = 0; r < candidate->held_count; r++) {
-        const struct rule *rule = candidate->held[r].rule;
-        if (rule->point_mode == POINTS_PER_UNIT && filter_fits (&rule->filter, work->lines[line].order))
-            points += rule->point_amount_micro;
+        const struct held_rule *held = &candidate->held[r];
+        if (held->entered <= last_claim (work, entry) + 1 && held->rule->point_mode == POINTS_PER_UNIT &&
+            filter_fits (&held->rule->filter, work->lines[line].order))
+            points += held->rule->point_amount_micro;
     }
     return points;
 }

@@ -35,7 +35,7 @@ usable_points (struct work *work, const struct entry *entry, int64_t *usable)
 {
     const struct purse *purse = &work->purses[entry->purse];
     int64_t points = 0;
-    if (purse->earns && match_points (work, &work->candidates[entry->candidate], &points) < 0)
+    if (purse->earns && match_points_of (work, entry, &points) < 0)
         return -1;
     if (purse->card != NULL && purse->card->usable > INT64_MAX - points)
         return error_field (work->err, ERROR_INVALID_REQUEST, "cards", "card %lld has too many points",

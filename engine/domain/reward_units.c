@@ -297,7 +297,6 @@ affordable (const struct giving *giving, int64_t given, int64_t most, int64_t ea
 static int
 free_in_cart (struct work *work, const struct entry *entry, int64_t usable, struct offer *offer)
 {
-    const struct candidate *candidate = &work->candidates[entry->candidate];
     const uint32_t *lines = units_cheapest (work);
     /* The points of a coupon come from its card. */
     bool earns = work->purses[entry->purse].earns && entry->program->type != PROGRAM_COUPONS;
@@ -315,7 +314,7 @@ free_in_cart (struct work *work, const struct entry *entry, int64_t usable, stru
         uint32_t line = lines[i];
         if (!units_can_go (work, line) || !is_offered (entry, work->lines[line].order))
             continue;
-        int64_t unit_earns = earns ? match_unit_points (work, candidate, line) : 0;
+        int64_t unit_earns = earns ? match_unit_points (work, entry, line) : 0;
         int64_t units =
             affordable (&giving, given, smaller (units_left (work, line) / MICRO, limit - given), unit_earns);
         int64_t worth = units_worth (work, line, units * MICRO);

@@ -113,21 +113,66 @@ struct maker {
     uint32_t count, capacity;
 };
 
-/* `count` cards of a program that share `points`, the larger parts first. */
 static int
-make_cards (struct maker *maker, struct card_result card, int64_t points, int64_t count)
+make_card (struct maker *maker, struct card_result card, int64_t points)
 {
     struct work *work = maker->work;
-    if (count > CARDS_MAX || maker->count + count > CARDS_MAX)
+    if (points <= 0)
+        return 0;
+    if (maker->count == CARDS_MAX)
         return error_field (work->err, ERROR_INVALID_REQUEST, "lines", "an order makes at most %d cards", CARDS_MAX);
-    for (int64_t i = 0; i < count; i++) {
-        card.points = points / count + (i < points % count);
-        if (card.points <= 0)
-            break;
-        maker->cards = work_grow (work, maker->cards, maker->count, &maker->capacity, sizeof *maker->cards);
-        if (maker->cards == NULL)
-            return work_exhausted (work);
-        maker->cards[maker->count++] = card;
+    maker->cards = work_grow (work, maker->cards, maker->count, &maker->capacity, sizeof *maker->cards);
+    if (maker->cards == NULL)
+        return work_exhausted (work);
+    card.points = points;
+    maker->cards[maker->count++] = card;
+    return 0;
+}
+
+/* `count` cards that share `points`, the larger parts first. */
+static int
+share_out (struct maker *maker, struct card_result card, int64_t points, int64_t count)
+{
+    for (int64_t i = 0; i < count && i < points; i++)
+        if (make_card (maker, card, points / count + (i < points % count)) < 0)
+            return -1;
+    return 0;
+}
+
+/* `count` cards of `points` each, as long as something is `*left`. */
+static int
+make_cards (struct maker *maker, struct card_result card, int64_t points, int64_t count, int64_t *left)
+{
+    for (int64_t i = 0; i < count && points > 0 && *left > 0; i++) {
+        int64_t part = points < *left ? points : *left;
+        *left -= part;
+        if (make_card (maker, card, part) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A card for each whole unit that a rule counts, with the points of that unit; together never more than the rule gives. */
+static int
+split_rule (struct maker *maker, const struct candidate *candidate, const struct held_rule *held,
+            struct card_result card, int64_t left)
+{
+    struct work *work = maker->work;
+    int64_t points = 0;
+    if (held->rule->point_mode == POINTS_PER_UNIT)
+        return points_of_unit (work, candidate, held->rule, &points) < 0
+                   ? -1
+                   : make_cards (maker, card, points, points_units (work, held) / MICRO, &left);
+    for (uint32_t i = 0; i < work->line_count && left > 0; i++) {
+        const struct order_line *line = work->lines[i].order;
+        int64_t units = line->qty_micro > 0 ? (line->qty_micro - work->free_micro[i]) / MICRO : 0;
+        if (units == 0 || line->is_covered_return || work->sold_by[i] != NULL ||
+            !filter_fits (&held->rule->filter, line))
+            continue;
+        points = 0;
+        if (points_of_unit_on (work, candidate, held, i, &points) < 0 ||
+            make_cards (maker, card, points, units, &left) < 0)
+            return -1;
     }
     return 0;
 }
@@ -143,17 +188,17 @@ make_earned (struct maker *maker, const struct candidate *candidate)
                                 .line = -1 };
     for (uint32_t r = 0; r < candidate->held_count && rest > 0; r++) {
         const struct held_rule *held = &candidate->held[r];
-        int64_t points = 0, units = points_units (work, held) / MICRO;
-        if (!held->rule->split || units <= 1)
+        int64_t points = 0;
+        if (!held->rule->split || held->rule->point_mode == POINTS_PER_ORDER)
             continue;
         if (points_of_rule (work, candidate, held, &points) < 0)
             return -1;
         points = points < rest ? points : rest;
-        if (make_cards (maker, card, points, units) < 0)
+        if (split_rule (maker, candidate, held, card, points) < 0)
             return -1;
         rest -= points;
     }
-    return rest > 0 ? make_cards (maker, card, rest, 1) : 0;
+    return make_card (maker, card, rest);
 }
 
 /* The candidate that makes cards with the lowest program id over `after`: codes add theirs after the others. */
@@ -180,7 +225,7 @@ sold_cards (struct work *work, struct evaluation *out)
         if (program == NULL || program->type != PROGRAM_GIFT_CARD || line->order->has_card || line->total <= 0)
             continue;
         struct card_result card = { .program_id = program->id, .code = line->order->gift_code, .line = (int32_t)i };
-        if (make_cards (&maker, card, points_of_money (work, line->total), line->order->qty_micro / MICRO) < 0)
+        if (share_out (&maker, card, points_of_money (work, line->total), line->order->qty_micro / MICRO) < 0)
             return -1;
     }
     for (const struct candidate *next = next_maker (work, INT64_MIN); next != NULL;

@@ -62,7 +62,8 @@ struct tally {
 struct held_rule {
     const struct rule *rule;
     struct tally tally;
-    bool whole; /* fits every product */
+    bool whole;      /* fits every product */
+    int32_t entered; /* from which claim on, from 1, it counts; 0: for all */
 };
 
 /* A card, or (for programs without cards) the order itself: where points come from and go to. */
@@ -88,7 +89,7 @@ enum destination {
 struct candidate {
     const struct program *program;
     enum destination destination;
-    bool *entered;            /* of each rule: its code was entered; NULL: none */
+    int32_t *entered;         /* of each rule: the claim that entered its code, from 1; 0: none did; NULL: of none */
     bool by_code;             /* a code of a rule was, or the program's referral code */
     bool needs_all;           /* all rules have to hold, not one */
     bool holds;               /* its rules do, before discounts; or it has none */
@@ -280,14 +281,21 @@ bool match_has_own_card (const struct candidate *candidate);
 
 /* The order's points of a candidate with the discounts applied so far; -1 with err. */
 int match_points (struct work *work, const struct candidate *candidate, int64_t *points);
+/* The same of those that an entry may use: a code counts from its place on. */
+int match_points_of (struct work *work, const struct entry *entry, int64_t *points);
 /* The same of one rule that holds. */
 int points_of_rule (struct work *work, const struct candidate *candidate, const struct held_rule *held, int64_t *points);
+/* The points of one unit, by a rule of units; and by one of money, where the unit is one of a line's that are paid for. They
+ * are added. -1 with err. */
+int points_of_unit (struct work *work, const struct candidate *candidate, const struct rule *rule, int64_t *points);
+int points_of_unit_on (struct work *work, const struct candidate *candidate, const struct held_rule *held, uint32_t line,
+                       int64_t *points);
 /* Units that a rule counts: without those given free. */
 int64_t points_units (const struct work *work, const struct held_rule *held);
 /* Do the candidate's rules hold, with the discounts applied so far? REASON_NONE, or why not. */
 enum reason match_holds (const struct work *work, const struct candidate *candidate, int64_t *needed, int64_t *had);
 /* Points that one unit of the line's product earns by unit (rule 14), millionths. */
-int64_t match_unit_points (const struct work *work, const struct candidate *candidate, uint32_t line);
+int64_t match_unit_points (const struct work *work, const struct entry *entry, uint32_t line);
 /* Usable from a purse when the order earns `points` (rule 7), before what is spent: debt is paid first. */
 int64_t purse_usable (const struct purse *purse, int64_t points);
 
@@ -303,6 +311,8 @@ int claim_play (struct work *work, uint32_t claim, uint32_t candidate, uint32_t 
 int claim_warn (struct work *work, uint32_t claim, const char *why);
 /* The reward that a claim is about; NULL with its reason. */
 const struct reward *claimed_reward (const struct program *program, const struct claim *claim, enum reason *reason);
+/* The claim does not say which of the reward's products: a code opens it then, for a claim that says so. */
+bool claim_leaves_choice (const struct claim *claim, const struct reward *reward);
 /* The purse of a card that a claim presents. -1 with err. */
 int claimed_purse (struct work *work, const struct candidate *candidate, const struct card_state *card, uint32_t *purse);
 /* When all is worked: a code whose claim is refused leaves nothing behind. *again: work everything without it. */

@@ -312,6 +312,51 @@ Test (rule_6, one_card_or_one_for_each_unit)
     cr_expect (eq (int, cart->result.points_count, 0));
 }
 
+static struct rule *
+coupons_for_units (enum point_mode mode, const char *amount)
+{
+    struct program *program = cart_promotion (cart, 1);
+    program->type = PROGRAM_NEXT_ORDER_COUPONS;
+    program->applies_on = APPLIES_FUTURE;
+    struct rule *rule = cart_rule (program, mode, amount);
+    rule->split = true;
+    return rule;
+}
+
+Test (rule_6, a_card_has_the_points_of_its_unit)
+{
+    cart_line (cart, 1, "2.5", "10");
+    cart_line (cart, 2, "1", "40");
+    coupons_for_units (POINTS_PER_MONEY, "0.1");
+    run ();
+    cr_assert_eq (cart->result.card_count, 3);
+    cr_expect (eq (i64, cart->result.cards[0].points, POINTS ("1")));
+    cr_expect (eq (i64, cart->result.cards[1].points, POINTS ("1")));
+    cr_expect (eq (i64, cart->result.cards[2].points, POINTS ("4")));
+}
+
+Test (rule_6, parts_of_units_make_whole_ones_by_unit)
+{
+    cart_line (cart, 1, "2.5", "10");
+    cart_line (cart, 2, "1.5", "40");
+    cart_line (cart, 3, "-1", "40");
+    coupons_for_units (POINTS_PER_UNIT, "2");
+    run ();
+    cr_assert_eq (cart->result.card_count, 3);
+    cr_expect (eq (i64, cart->result.cards[2].points, POINTS ("2")));
+}
+
+Test (rule_6, cards_of_money_are_never_more_than_the_rule_gives)
+{
+    cart_line (cart, 1, "3", "10");
+    cart_line (cart, 2, "-1", "15");
+    coupons_for_units (POINTS_PER_MONEY, "1");
+    run ();
+    cr_assert_eq (cart->result.card_count, 2);
+    cr_expect (eq (i64, cart->result.cards[0].points, POINTS ("10")));
+    cr_expect (eq (i64, cart->result.cards[1].points, POINTS ("5")));
+}
+
 TestSuite (rule_13_selling, .init = setup, .fini = teardown);
 
 static struct program *

@@ -10,16 +10,17 @@ class Claims:
     {index: (program, reason)}: accepted if its program gives something in the end."""
 
     def read_claims(self):
-        self.claimed, self.codes, self.rule_codes = [], [], []
+        self.claimed, self.codes, self.rule_codes, self.referral = [], [], [], None
         self.named, self.turned_away, self.accepted, self.waits = set(), {}, set(), {}
         self.shown = [self.card_named(card) for card in self.order.get("cards", [])]
         self.shown = [card for card in self.shown if card is not None]
+        named = [self.card_named(claim["card"]) for claim in self.order.get("claims", []) if "card" in claim]
+        bearers = [card for card in named if card is not None and card.partner_id in (None, self.partner)]
+        self.presented, self.entered = self.shown + bearers, []
         for index, claim in enumerate(self.order.get("claims", [])):
             if "program_id" in claim:
                 self.named.add(claim["program_id"])
             if index in self.refused:
-                if "code" in claim:
-                    self.name_program_of(claim["code"])
                 continue
             reason = self.read_code(index, claim["code"]) if "code" in claim else self.read_choice(index, claim)
             if reason is not None:
@@ -36,11 +37,6 @@ class Claims:
                 return card
         return None
 
-    def name_program_of(self, code):
-        found = self.catalog.program_of_code(code)
-        if found is not None:
-            self.named.add(found[0]["program_id"])
-
     # A code entered by hand
 
     def read_code(self, index, code):
@@ -51,7 +47,8 @@ class Claims:
         program = None if card is None else self.catalog.programs.get(card.program_id)
         if program is None or has_member_card(program):
             return "unknown_code"
-        self.named.add(card.program_id)
+        if program["program_type"] == "referral":
+            return self.read_referral_code(index, program, card)
         if card.partner_id not in (None, self.partner):
             return "unknown_card"
         if card.is_blocked:
@@ -61,17 +58,20 @@ class Claims:
         least = min((minor(reward.get("required_points", 1)) for reward in rewards_of(program).values()), default=0)
         if card.usable < least:
             return "not_enough_points" if program["program_type"] == "gift_card" else "code_used"
+        if program["program_type"] == "coupons" and not self.fits(program, [], self.codes_until(index)):
+            return self.why_not_held(program, self.codes_until(index))
         self.shown.append(card)
-        return self.claim_by_code(index, program, card)
+        self.entered.append(card)
+        return self.claim_by_code(index, program, card, is_card_spent=True)
 
     def read_rule_code(self, index, code, program, rule):
-        self.named.add(program["program_id"])
         if program["program_id"] in self.absent:
             return self.absent[program["program_id"]]
         codes = self.codes_until(index) + [code]
         reason = self.why_rule_fails(program, rule, [], codes)
         if reason is not None:
             return reason
+        self.named.add(program["program_id"])
         self.codes.append((index, code))
         self.rule_codes.append((index, program, rule))
         if not self.fits(program, [], codes):
@@ -85,21 +85,35 @@ class Claims:
         pocket = self.standing.member_card(program["program_id"], self.partner) if has_member_card(program) else None
         return self.claim_by_code(index, program, pocket)
 
-    def claim_by_code(self, index, program, pocket):
+    def read_referral_code(self, index, program, card):
+        """Rule 29: a friend's first order; its own points pay."""
+        if program["program_id"] in self.absent:
+            return self.absent[program["program_id"]]
+        if not self.has_member:
+            return "no_member"
+        if card.partner_id == self.partner:
+            return "own_code"
+        if self.referral is not None:
+            return "one_referral"
+        if not self.standing.is_first_order:
+            return "not_first_order"
+        self.referral = index, program, card
+        if not self.fits(program, [], self.codes_until(index)):
+            self.referral = None
+            return self.why_not_held(program, self.codes_until(index))
+        return self.claim_by_code(index, program, None)
+
+    def claim_by_code(self, index, program, pocket, is_card_spent=False):
         rewards = rewards_of(program)
         if len(rewards) != 1 or len(next(iter(rewards.values())).get("reward_product_ids", [])) > 1:
             self.accepted.add(index)
             return None
         entry = self.entry(program, *next(iter(rewards.items())), pocket, claim=index)
-        if self.usable(entry, []) < entry.required and not self.is_card_code(index):
+        if not is_card_spent and self.usable(entry, []) < entry.required:
             self.waits[index] = (program, "not_enough_points")
             return None
         self.claimed.append(entry)
         return None
-
-    def is_card_code(self, index):
-        """A card that is empty is refused; a rule's code counts, whatever the points can pay for."""
-        return self.catalog.program_of_code(self.order["claims"][index]["code"]) is None
 
     @staticmethod
     def entry(*arguments, **more):
@@ -122,9 +136,6 @@ class Claims:
             return "unknown_card"
         if id in self.absent:
             return self.absent[id]
-        pocket, reason = self.pocket_of(program, card, index)
-        if reason is not None:
-            return reason
         rewards = rewards_of(program)
         if "reward_id" not in claim and len(rewards) > 1:
             return "ambiguous_reward"
@@ -132,6 +143,9 @@ class Claims:
             return "unknown_reward"
         reward_id = claim.get("reward_id", next(iter(rewards)))
         reward = rewards[reward_id]
+        pocket, reason = self.pocket_of(program, card, index, minor(reward.get("required_points", 1)))
+        if reason is not None:
+            return reason
         products = reward.get("reward_product_ids", [])
         if reward.get("reward_type") == "product":
             if "product_id" not in claim and len(products) > 1:
@@ -154,24 +168,56 @@ class Claims:
         )
         return None
 
-    def pocket_of(self, program, card, index):
-        """(the card that pays, why there is none)."""
+    def pocket_of(self, program, card, index, required):
+        """(the card that pays; None: the points of the order; why there is none)."""
+        codes = self.codes_until(index)
+        if card is None and has_member_card(program):
+            card = self.member_card_of(program)
+            if card is None:
+                return None, "no_member"
+        elif card is None and (is_spent_by_card(program) or not self.is_open(program, codes) or not self.fits(program, [], codes)):
+            card = self.card_to_spend(program, index, required)
+            if card is None:
+                return None, "unknown_card"
+        if card is not None and card.is_blocked:
+            return None, "card_blocked"
+        if program["program_type"] == "coupons" and not self.fits(program, [], codes):
+            return None, self.why_not_held(program, codes)
+        return card, None
+
+    def why_not_held(self, program, codes):
+        """The first condition that fails."""
+        fails = [self.why_rule_fails(program, rule, [], codes) for rule in program.get("rules", [])]
+        return next((reason for reason in fails if reason is not None), "code_needed")
+
+    def member_card_of(self, program):
+        """The card of a program of which everybody has one: the member's, else the first that was shown."""
+        if self.has_member:
+            return self.standing.member_card(program["program_id"], self.partner)
         shown = [one for one in self.shown if one.program_id == program["program_id"]]
-        if card is None and has_member_card(program) and self.has_member:
-            card = self.standing.member_card(program["program_id"], self.partner)
-        if card is None and shown:
-            card = shown[0]
-        if card is not None:
-            return (None, "card_blocked") if card.is_blocked else (card, None)
-        if has_member_card(program):
-            return None, "no_member"
-        if is_spent_by_card(program):
-            return None, "unknown_card"
-        if not is_automatic(program):
-            rules = [rule for rule in program.get("rules", []) if rule.get("code")]
-            if not any(same_code(rule["code"], code) for rule in rules for code in self.codes_until(index)):
-                return None, "unknown_code"
-        return None, None
+        return shown[0] if shown else None
+
+    def card_to_spend(self, program, index, required):
+        """Of the member's cards and those that were shown: the first one that suffices and no other claim uses. One whose
+        code is entered counts from there on."""
+        taken = [id(entry.pocket) for entry in self.claimed]
+        own = [card for card in self.standing.cards if card.partner_id is not None and card.partner_id == self.partner]
+        others = [card for card in self.presented + self.shown if not any(card is one for one in own) and not self.waits_to_be_shown(card)]
+        best, most = None, -1
+        for card in own + others:
+            if card.program_id != program["program_id"]:
+                continue
+            is_shown = any(one is card for one in self.presented + self.shown)
+            suffices = not card.is_blocked and card.usable >= required
+            merit = 4 * suffices + 2 * (id(card) not in taken) + is_shown
+            if merit > most:
+                best, most = card, merit
+        return best
+
+    def waits_to_be_shown(self, card):
+        codes = [claim["code"] for claim in self.order.get("claims", []) if "code" in claim]
+        is_entered = any(same_code(card.code, code) for code in codes if card.code is not None)
+        return is_entered and not any(one is card for one in self.entered)
 
     # What became of them
 

@@ -75,7 +75,7 @@ class Entry:
         """Rule 25: the groups of which only the best stays."""
         if self.layer != "payment" and self.program.get("stacking") == "best_of":
             yield ("best_of", self.program["best_of"])
-        if self.is_order_wide() and self.kind == "discount" and self.mode in ("percent", "per_order"):
+        if self.is_order_wide() and (self.kind == "multiple_discount" or self.mode in ("percent", "per_order")):
             yield ("order-wide",)
 
 

@@ -1,9 +1,10 @@
 """Which rules hold, and the points that an order earns (rules 2 to 8)."""
 
 import datetime
+import math
 
 from .catalog import RULE_FIELDS, is_automatic, makes_cards, names_nothing, same_code
-from .figures import down, exact, half_away, minor
+from .figures import down, exact, half_away, minor, share
 
 LIMITS = (
     "max_usage", "max_usage_per_customer", "max_usage_per_store", "max_usage_per_day", "max_usage_per_week",
@@ -79,14 +80,27 @@ class Points:
     def holding(self, program, given, codes):
         """The rules that hold; of a program with a code all of them have to at a till, one in a sale (rule 2)."""
         rules = program.get("rules", [])
+        if not self.is_open(program, codes):
+            return []
         holding = [rule for rule in rules if self.why_rule_fails(program, rule, given, codes) is None]
         if not is_automatic(program) and self.channel == "pos" and len(holding) < len(rules):
             return []
         return holding
 
+    def is_open(self, program, codes):
+        """Rule 1: it is automatic, or one of its codes was entered. The code of a coupon is that of a card."""
+        if program["program_type"] == "referral":
+            return self.referral is not None and self.referral[1] is program
+        if is_automatic(program) or program["program_type"] == "coupons":
+            return True
+        own = [rule["code"] for rule in program.get("rules", []) if rule.get("code")]
+        return any(same_code(one, code) for one in own for code in codes)
+
     def fits(self, program, given, codes):
         """Whether a program's conditions hold (rule 5): one without rules is always eligible."""
-        return not program.get("rules") or bool(self.holding(program, given, codes))
+        if not program.get("rules"):
+            return self.is_open(program, codes)
+        return bool(self.holding(program, given, codes))
 
     def paid_units(self, indexes, given):
         """Units that earn: those given free earn nothing."""
@@ -94,21 +108,23 @@ class Points:
 
     def money_paid(self, program, rule, given):
         """Rule 4, tax included, in cents."""
-        fitting = self.matching(program, rule)
-        money = sum(self.lines[i].total for i in fitting)
-        is_net = program.get("earn_on", "gross") == "net"
+        money = sum(self.money_of_line(program, rule, given, i) for i in self.matching(program, rule))
+        payments = sum(gift.amount for gift in given if gift.layer == "payment")
+        if program.get("earn_on", "gross") == "net" and names_nothing(RULE_FIELDS, rule):
+            money -= payments
+        return money
+
+    def money_of_line(self, program, rule, given, i):
+        """The same of a line; payments are of the order."""
+        money, is_net = self.lines[i].total, program.get("earn_on", "gross") == "net"
         for gift in given:
             other = gift.entry.program
             own = other["program_id"] == program["program_id"]
             if self.channel == "sale":
                 own = other["program_type"] == program["program_type"]
-            if gift.layer == "payment":
-                if is_net and names_nothing(RULE_FIELDS, rule):
-                    money -= gift.amount
-            elif gift.layer == "free":
-                money -= sum(gift.parts.get(i, 0) for i in fitting)
-            elif (is_net or not own) and (names_nothing(RULE_FIELDS, rule) or not gift.entry.is_order_wide()):
-                money -= sum(gift.parts.get(i, 0) for i in fitting)
+            counts = (is_net or not own) and (names_nothing(RULE_FIELDS, rule) or not gift.entry.is_order_wide())
+            if gift.layer != "payment" and (gift.layer == "free" or counts):
+                money -= gift.parts.get(i, 0)
         return money
 
     def earned(self, program, given, codes):
@@ -170,12 +186,24 @@ class Points:
         return ([(whole, None, None)] if whole else []) + [card for card in split if card[0]]
 
     def split(self, program, rule, given, mode):
-        amount, cards = exact(rule.get("reward_point_amount", 1)), []
-        for i in self.matching(program, rule):
-            line = self.lines[i]
-            units = int(self.paid_units([i], given))
-            if units > 0:
-                points = amount * 100 if mode == "unit" else amount * line.total / line.qty
-                sold_by = line.id if line.sells == program["program_id"] else None
-                cards += [(self.round_points(points), line.fields.get("gift_code"), sold_by)] * units
+        """A card for each whole unit: with the points of a unit, or those of its money; together never more than the rule
+        gives."""
+        amount, cards, left = exact(rule.get("reward_point_amount", 1)), [], self.points_of_rule(program, rule, given)
+        fitting = self.matching(program, rule)
+        if mode == "unit":
+            units = math.floor(max(0, self.paid_units(fitting, given)))
+            shares = [(amount * 100, units, None)]
+        else:
+            shares = []
+            for i in fitting:
+                units = self.paid_units([i], given)
+                if self.lines[i].qty > 0 and units >= 1:
+                    shares.append((amount * self.money_of_line(program, rule, given, i) / units, math.floor(units), self.lines[i]))
+        for points, units, line in shares:
+            sold = line is not None and line.sells == program["program_id"]
+            parts = share(line.total, [1] * units) if sold else [self.round_points(points)] * units
+            for part in parts:
+                part = min(left, part)
+                left -= part
+                cards.append((part, line.fields.get("gift_code") if sold else None, line.id if sold else None))
         return cards

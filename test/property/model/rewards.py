@@ -32,7 +32,7 @@ def give(order, entry, state):
     groups = KINDS[entry.layer if entry.layer == "payment" else kind](order, entry, state, gift, usable)
     if not gift.amount and not gift.added and not gift.points:
         return "nothing_to_discount"
-    if gift.cost == 0:
+    if gift.cost is None:
         gift.cost = required * (groups or 1)
     if entry.reward.get("clear_wallet"):
         gift.cost = usable
@@ -55,6 +55,17 @@ def unit_left(state, i):
     return Fraction(state.left[i]) / state.paid_units[i]
 
 
+def unit_price(order, i):
+    """By which units are the cheapest or the dearest: with tax at the till, as entered on sale."""
+    line = order.lines[i]
+    return line.price_unit if order.channel == "sale" else Fraction(line.total) / line.qty
+
+
+def units_worth(state, i, count):
+    """What so many units of a line are worth, in whole cents."""
+    return half_away(unit_left(state, i) * count)
+
+
 def bought(order, state, indexes):
     """Lines with units that are paid for and worth something."""
     return [i for i in indexes if order.lines[i].qty > 0 and state.left[i] > 0 and state.paid_units[i] > 0]
@@ -73,11 +84,7 @@ def base_of(order, entry, state):
     if not candidates:
         return 0, []
 
-    def price(i):
-        line = order.lines[i]
-        return line.price_unit if order.channel == "sale" else Fraction(line.total) / line.qty
-
-    cheapest = min((i for i in candidates if price(i) > 0), key=lambda i: (price(i), i))
+    cheapest = min((i for i in candidates if unit_price(order, i) > 0), key=lambda i: (unit_price(order, i), i))
     return unit_left(state, cheapest) * min(1, state.paid_units[cheapest]), [cheapest]
 
 
@@ -87,7 +94,7 @@ def first_base_of(order, entry, state):
     first = {i: Fraction(order.lines[i].discountable) / order.lines[i].qty for i in indexes}
     if entry.applicability == "cheapest":
         return sum(first[i] * min(1, state.paid_units[i]) for i in indexes)
-    return sum(first[i] * state.paid_units[i] for i in indexes)
+    return sum(half_away(first[i] * state.paid_units[i]) for i in indexes)
 
 
 def discount(order, entry, state, gift, usable):
@@ -116,20 +123,23 @@ def percent_base(order, entry, state, base):
 
 def capped(entry, amount, base, state, taken=0):
     cap = minor(entry.reward.get("discount_max_amount", 0))
-    most = [amount, math.floor(base), state.costs] + ([cap - taken] if cap else [])
+    most = [amount, half_away(base), state.costs] + ([cap - taken] if cap else [])
     return min(most)
 
 
 def multiple_discount(order, entry, state, gift, usable):
+    """Each step is of what the steps before it left of the base."""
+    base, indexes = base_of(order, entry, state)
+    of = percent_base(order, entry, state, base)
     for step in entry.reward["discounts"]:
-        base, indexes = base_of(order, entry, state)
-        amount = half_away(percent_base(order, entry, state, base) * exact(step["discount"]) / 100)
-        amount = capped(entry, amount, base, state, gift.amount)
+        amount = half_away(of * exact(step["discount"]) / 100)
+        amount = min(capped(entry, amount, base, state, gift.amount), half_away(base) - gift.amount)
         if amount > 0:
             step = Given(entry, entry.layer)
             state.take(amount, indexes, step)
             gift.steps.append(step)
             gift.add(step)
+            of -= amount
 
 
 # ---- special prices and sets (rules 15, 16)
@@ -140,11 +150,11 @@ def special_price(order, entry, state, gift, usable):
     price, most = minor(entry.reward["special_price"]), exact(entry.reward.get("max_units", 0))
     candidates = bought(order, state, lines_of_reward(order, entry, state))
     parts, units = {}, 0
-    for i in sorted(candidates, key=lambda i: (-unit_left(state, i), i)):
+    for i in sorted(candidates, key=lambda i: (-unit_price(order, i), i)):
         count = min(state.paid_units[i], most - units) if most else state.paid_units[i]
         if unit_left(state, i) > price and count > 0:
             units += count
-            parts[i] = half_away((unit_left(state, i) - price) * count)
+            parts[i] = units_worth(state, i, count) - half_away(price * count)
     state.take_parts({i: part for i, part in parts.items() if part}, gift)
 
 
@@ -152,8 +162,8 @@ def special_set(order, entry, state, gift, usable):
     """Whole sets, of the dearest units that fit."""
     most, price = entry.reward.get("max_sets", 0), minor(entry.reward["set_price"])
     candidates = bought(order, state, lines_of_reward(order, entry, state))
-    free = {i: math.floor(state.paid_units[i]) for i in candidates}
-    value, sets, chosen = Fraction(0), 0, {}
+    free = {i: math.floor(state.paid_units[i] - state.set_units.get(i, 0)) for i in candidates}
+    sets, chosen = 0, {}
     while not most or sets < most:
         one = fill(order, entry.reward["set_items"], state, free)
         if one is None or sum(unit_left(state, i) * count for i, count in one.items()) <= price:
@@ -162,12 +172,12 @@ def special_set(order, entry, state, gift, usable):
         for i, count in one.items():
             free[i] -= count
             chosen[i] = chosen.get(i, 0) + count
-            value += unit_left(state, i) * count
-    amount = half_away(value - sets * price)
+    worth = {i: units_worth(state, i, chosen[i]) for i in sorted(chosen)}
+    amount = sum(worth.values()) - sets * price
     if amount > 0:
-        indexes = sorted(chosen)
-        parts = share(amount, [unit_left(state, i) * chosen[i] for i in indexes])
-        state.take_parts({i: part for i, part in zip(indexes, parts) if part}, gift)
+        for i in chosen:
+            state.set_units[i] = state.set_units.get(i, 0) + chosen[i]
+        state.take(amount, list(worth), gift, worth)
 
 
 def fill(order, items, state, free):
@@ -176,7 +186,7 @@ def fill(order, items, state, free):
     for item in items:
         needed = exact(item.get("qty", 1))
         fitting = [i for i in free if order.catalog.fits(ITEM_FIELDS, item, order.lines[i].product_id)]
-        for i in sorted(fitting, key=lambda i: (-unit_left(state, i), i)):
+        for i in sorted(fitting, key=lambda i: (-unit_price(order, i), i)):
             count = min(needed, free[i] - chosen.get(i, 0))
             if count > 0:
                 chosen[i] = chosen.get(i, 0) + count
@@ -192,7 +202,8 @@ def fill(order, items, state, free):
 def product(order, entry, state, gift, usable):
     """Answers how many times the reward was given."""
     quantity, ids = exact(entry.reward.get("reward_product_qty", 1)), entry.products()
-    if not all(order.catalog.is_given(id) for id in ids):
+    in_cart = [line.product_id for line in order.lines]
+    if not all(order.catalog.is_given(id) for id in ids if id in in_cart):
         return 0
     usable, most = spendable(order, entry, usable)
     if order.channel == "sale":
@@ -207,7 +218,7 @@ def product(order, entry, state, gift, usable):
     parts, given = {}, 0
     candidates = [i for i in bought(order, state, range(len(order.lines))) if order.lines[i].product_id in ids]
     candidates = [i for i in candidates if order.lines[i].sells is None]
-    for i in sorted(candidates, key=lambda i: (unit_left(state, i), i)):
+    for i in sorted(candidates, key=lambda i: (unit_price(order, i), i)):
         count = min(units - given, math.floor(state.paid_units[i]))
         if count > 0:
             given += count

@@ -13,7 +13,7 @@ class Given:
     entry: object
     layer: str
     amount: int = 0
-    cost: int = 0  # hundredths of a point
+    cost: int = None  # hundredths of a point
     parts: dict = field(default_factory=dict)  # line index: cents
     taxes: dict = field(default_factory=dict)  # tax id: cents
     free: dict = field(default_factory=dict)  # line index: units given free
@@ -38,6 +38,7 @@ class State:
         self.left = [line.discountable for line in lines]
         self.taxes_left = [list(line.exact_taxes if is_global else line.rounded_taxes) for line in lines]
         self.paid_units = [line.qty for line in lines]
+        self.set_units = {}  # by line: those that are in a set
         self.costs = sum(line.total for line in lines)
         self.given = []
         self.members_taken = set()  # the sets of lines that discounts took from together
@@ -47,6 +48,7 @@ class State:
         other.__dict__.update(self.__dict__)
         other.left, other.paid_units, other.given = list(self.left), list(self.paid_units), list(self.given)
         other.taxes_left = [list(taxes) for taxes in self.taxes_left]
+        other.set_units = dict(self.set_units)
         other.members_taken = set(self.members_taken)
         return other
 
@@ -57,14 +59,15 @@ class State:
             groups.setdefault(group_of(self.lines[i].taxes), []).append(i)
         return groups
 
-    def take(self, amount, indexes, gift):
-        """Takes an amount from what is left of these lines: over tax groups, then over the lines of each."""
-        groups = self.groups(indexes)
-        weights = [max(0, sum(self.left[i] for i in members)) for members in groups.values()]
+    def take(self, amount, indexes, gift, worth=None):
+        """Takes an amount from what is left of these lines (or what some of their units are worth): over tax groups, then
+        over the lines of each."""
+        groups, worth = self.groups(indexes), worth or self.left
+        weights = [max(0, sum(worth[i] for i in members)) for members in groups.values()]
         for (group, members), part in zip(groups.items(), share(amount, weights)):
-            positive = [i for i in members if self.left[i] > 0]
+            positive = [i for i in members if worth[i] > 0]
             if part:
-                shares = share(part, [self.left[i] for i in positive])
+                shares = share(part, [worth[i] for i in positive])
                 self.take_group(group, members, dict(zip(positive, shares)), gift)
         gift.amount += amount
         self.costs -= amount

@@ -199,11 +199,15 @@ class World:
         standing = self.standing(body.get("partner_id"), body.get("store_id"), instant, body.get("hold_id"))
         for card in body.get("cards", []):
             found = self.card_named(card)
-            if found is None:
+            if found is None or found.partner not in (None, body.get("partner_id")):
                 raise Refused("not_found")
             if found.is_blocked and body.get("on_refused", "fail") == "fail":
                 raise Refused("card_blocked")
         model = Evaluation(self.catalog, body, instant, standing, covered)
+        for line in model.lines:
+            is_wallet = line.sells is not None and self.catalog.programs[line.sells]["program_type"] == "ewallet"
+            if is_wallet and line.qty > 0 and line.tops_up is None and not model.has_member:
+                raise Refused("invalid_request")
         refused = [(index, answer) for index, answer in enumerate(model.answers) if not self.is_accepted(answer)]
         if refused and body.get("on_refused", "fail") == "fail":
             index, reason = refused[0]
