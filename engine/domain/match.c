@@ -112,14 +112,15 @@ match_tally (struct work *work)
     return tally_rules (work, leads, lead_count, hits);
 }
 
-/* Rules of gift cards and wallets see what is sold of them; those that name nothing see nothing (rule 13). */
+/* Rules of gift cards and wallets see what is sold of them, and goods that are no other's; those that name nothing see nothing
+ * (rule 13). */
 static struct tally
 sold_tally (const struct work *work, const struct program *program, const struct indexed_rule *indexed)
 {
     struct tally tally = { 0 };
     for (uint32_t i = 0; i < work->line_count && indexed->names; i++)
-        if (work->sold_by[i] == program && !work->lines[i].order->has_card &&
-            filter_fits (&indexed->rule->filter, work->lines[i].order))
+        if ((work->sold_by[i] == program || work->sold_by[i] == NULL) && !work->lines[i].order->has_card &&
+            !work->lines[i].order->is_covered_return && filter_fits (&indexed->rule->filter, work->lines[i].order))
             tally_add (&tally, &work->lines[i]);
     return tally;
 }

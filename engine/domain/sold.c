@@ -23,11 +23,30 @@ program_of_card (const struct work *work, const struct order_line *line)
     return payment ? program : NULL;
 }
 
+/* Whether the rule loads a card with the line's price. A wallet's rule that gives less is a bonus on goods (cashback). */
+static bool
+gives_the_price (const struct work *work, const struct program *program, const struct rule *rule,
+                 const struct work_line *line)
+{
+    if (program->type == PROGRAM_GIFT_CARD)
+        return true;
+    if (rule->point_mode == POINTS_PER_MONEY)
+        return rule->point_amount_micro >= MICRO;
+    int128 price_micro = (int128)line->total * decimal_power (MICRO_DIGITS - work->digits);
+    int128 points_micro = (int128)rule->point_amount_micro * line->order->qty_micro / MICRO;
+    if (price_micro < 0) { /* what comes back */
+        price_micro = -price_micro;
+        points_micro = -points_micro;
+    }
+    return rule->point_mode == POINTS_PER_UNIT && price_micro > 0 && points_micro >= price_micro;
+}
+
 /* The gift card or wallet program of which a rule names the line's product; with a printed code, the first of gift cards
  * where none does. */
 static const struct program *
-program_that_sells (const struct work *work, const struct order_line *line)
+program_that_sells (const struct work *work, const struct work_line *work_line)
 {
+    const struct order_line *line = work_line->order;
     const struct program *first = NULL;
     for (uint32_t i = 0; i < work->index->selling.count; i++) {
         const struct program *program = &work->catalog->programs[work->index->selling.items[i]];
@@ -35,7 +54,8 @@ program_that_sells (const struct work *work, const struct order_line *line)
         if ((line->gift_code.size > 0 && !gift) || match_takes_part (work, program) != REASON_NONE)
             continue;
         for (uint32_t r = 0; r < program->rule_count; r++)
-            if (filter_names (&program->rules[r].filter) && filter_fits (&program->rules[r].filter, line))
+            if (filter_names (&program->rules[r].filter) && filter_fits (&program->rules[r].filter, line) &&
+                gives_the_price (work, program, &program->rules[r], work_line))
                 return program;
         if (first == NULL && line->gift_code.size > 0)
             first = program;
@@ -63,7 +83,7 @@ find_line (struct work *work, uint32_t i)
     const struct order_line *order = line->order;
     if (order->has_card && order->gift_code.size > 0)
         return work_refuse_line (work, i, "gift_code", "either sells a card, or tops up the one that `card` names");
-    work->sold_by[i] = order->has_card ? program_of_card (work, order) : program_that_sells (work, order);
+    work->sold_by[i] = order->has_card ? program_of_card (work, order) : program_that_sells (work, line);
     if (order->has_card && work->sold_by[i] == NULL)
         return work_refuse_line (work, i, "card", "is no gift card or wallet");
     if (order->gift_code.size > 0 && work->sold_by[i] == NULL)

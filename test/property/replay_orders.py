@@ -34,7 +34,7 @@ def main():
             f"{way['name']}: {history.count / replayed.seconds:,.0f} orders/s ({replayed.seconds:.1f} s), the same again"
             f" {history.count / replayed.seconds_again:,.0f}/s; buckets {way['buckets']}, {way['under_way']} under way"
         )
-    print(", ".join(f"{table} {len(both[0].ledger[table]):,}" for table in ledger.TABLES))
+    print(", ".join(f"{table} {len(both[0].ledger[table]):,}" for table in ledger.QUERIES))
     print("\n".join(found) or "the same ledger, row by row; sent once more, everything is replayed and nothing changes")
     return 1 if found else 0
 

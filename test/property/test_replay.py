@@ -32,9 +32,9 @@ def test_a_file_of_orders_ends_in_the_same_ledger():
 
 
 def test_the_comparison_finds_what_differs():
-    one = {table: ["a", "b"] for table in ledger.TABLES}
+    one = {table: ["a", "b"] for table in ledger.QUERIES}
     assert ledger.differences(one, dict(one)) == []
-    for table in ledger.TABLES:
+    for table in ledger.QUERIES:
         assert ledger.differences(one, dict(one, **{table: ["a", "c"]})) == [
             f"{table}: 2 rows and 2; 2 that only one has", "  first:  b", "  second: c"]  # fmt: skip
         assert ledger.differences(one, dict(one, **{table: ["a", "b", "b"]}))

@@ -454,6 +454,30 @@ Test (rule_7_later, a_wallet_is_topped_up_for_the_next_order)
     earned_is (1, "30"); /* on a new wallet */
 }
 
+Test (rule_7_later, a_wallet_that_gives_less_than_the_price_is_a_bonus_on_goods)
+{
+    cart_member (cart, 5);
+    struct program *program = gift_cards ();
+    program->type = PROGRAM_EWALLET;
+    struct rule *rule = (struct rule *)program->rules;
+    rule->point_amount_micro = MICROS ("0.05");
+    cart_line (cart, 50, "2", "50");
+    struct reward *reward = cart_offer (cart, 2, DISCOUNT_PERCENT, "10");
+    reward->applicability = APPLY_SPECIFIC;
+    run ();
+    saved_is (2, "10");
+    earned_is (1, "4.5"); /* of what is paid */
+    rule->point_mode = POINTS_PER_UNIT;
+    rule->point_amount_micro = MICROS ("49.99");
+    run ();
+    saved_is (2, "10");
+    earned_is (1, "99.98");
+    rule->point_amount_micro = MICROS ("50");
+    run ();
+    saved_is (2, "0"); /* that is money, sold at its price */
+    earned_is (1, "100");
+}
+
 Test (rule_7_later, points_that_become_usable_later_pay_nothing_now)
 {
     cart_member (cart, 5);

@@ -116,11 +116,19 @@ AMOUNTS = {"order": ["1", "2", "10"], "money": ["1", "0.5", "0.033333", "10"], "
 MODES = {"buy_x_get_y": ["unit", "unit", "order"], "loyalty": ["money", "unit", "order"]}
 
 
+BONUSES = [  # on a wallet, for goods; a unit at 0.10 is worth no more than the last gives for it
+    {"category_id": 1, "reward_point_mode": "money", "reward_point_amount": "0.05"},
+    {"tag": "sale", "reward_point_mode": "order", "reward_point_amount": "2"},
+    {"product_ids": [5, TOP_UP], "reward_point_mode": "unit", "reward_point_amount": "0.1"},
+]
+
+
 def rules(kind):
     """A rule of a program of this kind."""
     if kind in ("gift_card", "ewallet"):
         sold = {"product_ids": [GIFT if kind == "gift_card" else TOP_UP], "reward_point_mode": "money"}
-        return st.just(dict(sold, reward_point_split=kind == "gift_card"))
+        sells = st.just(dict(sold, reward_point_split=kind == "gift_card"))
+        return sells if kind == "gift_card" else st.one_of(sells, st.sampled_from(BONUSES))
 
     def make(mode):
         conditions = dict(

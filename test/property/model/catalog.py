@@ -3,6 +3,8 @@
 import datetime
 import zoneinfo
 
+from .figures import exact
+
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 EXCLUSIONS = ("exclude_product_ids", "exclude_category_id", "exclude_tag")
 RULE_FIELDS = ("product_ids", "category_id", "tag") + EXCLUSIONS
@@ -51,6 +53,17 @@ class Catalog:
         if is_payment(program) and not any(rule.get(name) for name in RULE_FIELDS[:3]):
             return False
         return self.fits(RULE_FIELDS, rule, product_id)
+
+    def sells(self, program, rule, line):
+        """Rule 13: whether a rule of a gift card or a wallet loads a card with the line's price. A wallet's that gives less is a
+        bonus on goods."""
+        if not self.rule_fits(program, rule, line.product_id):
+            return False
+        amount, mode = exact(rule.get("reward_point_amount", 1)), rule.get("reward_point_mode", "order")
+        if program["program_type"] == "gift_card" or mode == "money":
+            return program["program_type"] == "gift_card" or amount >= 1
+        sign = 1 if line.total > 0 else -1
+        return mode == "unit" and line.total != 0 and sign * amount * line.qty * 100 >= sign * line.total
 
     def is_given(self, product_id):
         """A product that is not active is never given."""

@@ -103,7 +103,7 @@ class Evaluation(Points, Claims):
         for id in sorted(self.catalog.programs):
             program = self.catalog.programs[id]
             if is_payment(program) and program.get("state", "active") == "active":
-                if any(self.catalog.rule_fits(program, rule, line.product_id) for rule in program.get("rules", [])):
+                if any(self.catalog.sells(program, rule, line) for rule in program.get("rules", [])):
                     return id
         return None
 

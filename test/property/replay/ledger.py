@@ -15,26 +15,28 @@ CREATE UNIQUE INDEX ON card_name (bucket, card_id);
 ANALYZE order_name, card_name;
 """
 
-TABLES = {
-    "members": """SELECT partner_id, order_count, spending, last_order, membership_product_id, membership_from, membership_to,
-        membership_before, below_since, spending_undated FROM members""",
-    "spending": "SELECT partner_id, day, amount FROM member_spending",
-    "uses": "SELECT program_id, kind, subject, period, used, amount FROM program_usage",
-    "cards": """SELECT n.name, c.partner_id, c.program_id, c.single, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count,
-        c.pending_until, c.first_expiry, c.version
-        FROM loyalty_cards c JOIN card_name n USING (bucket, card_id)""",
-    "lots": """SELECT n.name, m.lot_no, m.state, m.gained, m.usable_from, m.expires, m.initial, m.remaining, o.name,
-        m.membership_product_id FROM point_moves m JOIN card_name n USING (bucket, card_id)
-        LEFT JOIN order_name o ON o.order_ref = m.origin_ref""",
-    "journal": """SELECT n.name, h.seq, h.kind, h.points_amount, h.points_balance, h.debt, h.transaction_time, o.name, h.origin,
-        h.membership_product_id, h.status_membership_product_id, h.lot_nos, h.lot_points
-        FROM point_history h JOIN card_name n USING (bucket, card_id) LEFT JOIN order_name o USING (order_ref)""",
-    "transfers": """SELECT a.name, t.lot_no, b.name, t.to_lot_no, t.points FROM lot_transfers t JOIN card_name a USING (bucket, card_id)
-        JOIN card_name b ON b.card_id = t.to_card_id AND b.bucket = t.bucket""",
-    "refunds": """SELECT a.name, b.name FROM order_refunds r JOIN order_name a ON a.order_ref = r.original_ref
-        JOIN order_name b ON b.order_ref = r.refund_ref""",
-    "orders": "SELECT n.name, o.kind, o.state, o.partner_id FROM orders o JOIN order_name n USING (order_ref)",
-    "events": "SELECT n.name, e.topic, e.card_id IS NULL, e.partner_id FROM outbox e LEFT JOIN order_name n USING (order_ref)",
+# Every column is compared, but for these: ids, buckets and codes of an engine, and when it recorded something.
+OWN = ["bucket", "card_id", "code", "recorded_at", "created_at", "order_ref", "origin_ref", "to_card_id", "position"]
+TABLES = {  # from where, and the names of what the ids stand for
+    "members": ("members t", []),
+    "levels": ("membership_history t LEFT JOIN order_name o USING (order_ref)", ["o.name"]),
+    "spending": ("member_spending t", []),
+    "uses": ("program_usage t", []),
+    "cards": ("loyalty_cards t JOIN card_name n USING (bucket, card_id)", ["n.name"]),
+    "lots": ("point_moves t JOIN card_name n USING (bucket, card_id) LEFT JOIN order_name o ON o.order_ref = t.origin_ref", ["n.name", "o.name"]),
+    "journal": ("point_history t JOIN card_name n USING (bucket, card_id) LEFT JOIN order_name o USING (order_ref)", ["n.name", "o.name"]),
+    "transfers": ("""lot_transfers t JOIN card_name n USING (bucket, card_id)
+                     JOIN card_name b ON b.card_id = t.to_card_id AND b.bucket = t.bucket""", ["n.name", "b.name"]),
+}  # fmt: skip
+QUERIES = {
+    table: f"SELECT concat_ws(' | ', {''.join(name + ', ' for name in names)}(to_jsonb(t) - '{{{','.join(OWN)}}}'::text[])::text) FROM {source}"
+    for table, (source, names) in TABLES.items()
+} | {
+    "refunds": """SELECT a.name || ' ' || b.name FROM order_refunds r JOIN order_name a ON a.order_ref = r.original_ref
+                  JOIN order_name b ON b.order_ref = r.refund_ref""",
+    "orders": "SELECT concat_ws(' ', n.name, o.kind, o.state, o.partner_id) FROM orders o JOIN order_name n USING (order_ref)",
+    "events": """SELECT concat_ws(' ', n.name, e.topic, e.card_id IS NULL, e.partner_id)
+                 FROM outbox e LEFT JOIN order_name n USING (order_ref)""",
 }
 
 
@@ -45,8 +47,8 @@ def read(engine):
         with connection, connection.cursor() as cursor:
             cursor.execute(NAMES)
             tables = {}
-            for table, query in TABLES.items():
-                cursor.execute(f"SELECT ROW(q.*)::text FROM ({query}) q")
+            for table, query in QUERIES.items():
+                cursor.execute(query)
                 tables[table] = sorted(row for (row,) in cursor)
             return tables
     finally:
@@ -56,7 +58,7 @@ def read(engine):
 def differences(one, other, limit=5):
     """What differs between two ledgers, as lines of text: the first rows of each table that only one of them has."""
     lines = []
-    for table in TABLES:
+    for table in QUERIES:
         if one[table] == other[table]:
             continue
         only = sorted(set(one[table]) ^ set(other[table]))
