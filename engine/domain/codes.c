@@ -142,8 +142,11 @@ enter_referral (struct work *work, uint32_t index, const struct program *program
         candidate->by_code = was_by_code;
         return match_ask (work, candidate);
     }
-    work->referral = (int32_t)number;
-    work->referral_card = card;
+    /* The reward of an order that was paid for is given (rule 35); its owner gets nothing by a code of his own, or a second one. */
+    if (reason != REASON_OWN_CODE && reason != REASON_ONE_REFERRAL) {
+        work->referral = (int32_t)number;
+        work->referral_card = card;
+    }
     return claim_reward (work, index, number);
 }
 

@@ -68,7 +68,7 @@ appraise (struct work *work, struct entry *entry, struct offer *offer)
         gives_nothing (entry, reason, needed, had);
         return 0;
     }
-    if (usable < reward->required_points && work->order->forgiving)
+    if (usable < reward->required_points && entry_is_forgiven (work, entry))
         usable = entry->points_limit > reward->required_points ? entry->points_limit : reward->required_points;
     if (usable < reward->required_points) {
         gives_nothing (entry, REASON_NOT_ENOUGH_POINTS, reward->required_points, usable > 0 ? usable : 0);

@@ -346,7 +346,7 @@ ask_again (struct work *work, bool *again)
         int64_t needed = 0, had = 0;
         enum reason reason =
             entry->asks_rules ? match_holds (work, &work->candidates[entry->candidate], &needed, &had) : REASON_NONE;
-        if ((reason == REASON_NONE && spent <= available) || work->order->forgiving)
+        if ((reason == REASON_NONE && spent <= available) || entry_is_forgiven (work, entry))
             continue;
         *again = true;
         if (reason != REASON_NONE) {

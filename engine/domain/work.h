@@ -303,6 +303,12 @@ int64_t purse_usable (const struct purse *purse, int64_t points);
 
 /* Reads claims into entries, answers those that cannot be, and adds what applies by itself. -1 with err. */
 int claims_read (struct work *work);
+/* Whether the reward was given already, whatever it takes: one that was claimed of an order that was paid for (rule 35). */
+static inline bool
+entry_is_forgiven (const struct work *work, const struct entry *entry)
+{
+    return work->order->forgiving && entry->claim >= 0;
+}
 /* Refuses a claim; false where nothing may be refused: the difference is a warning then. */
 bool claim_refuse (struct work *work, uint32_t claim, enum reason reason, int64_t needed, int64_t had);
 /* A claim of a candidate's reward that is granted as far as the program goes; its entry. -1 with err. */

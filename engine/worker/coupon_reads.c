@@ -1,6 +1,7 @@
 /* coupon_reads.c - coupon.list and coupon.check: what coupons are worth now. */
 #include "wire/msgpack.h"
 #include "worker/coupon_methods.h"
+#include "worker/referral_methods.h"
 #include "worker/render.h"
 
 #include <stdio.h>
@@ -63,6 +64,44 @@ render_coupon (struct buf *out, const PGresult *result, int row)
         render_time (out, "expires", pg_time (result, row, EXPIRES));
 }
 
+/* A referral code is worth nothing itself: whether one more friend may use it. The points of its owner are nobody's business. */
+static int
+render_referral_code (struct executor *executor, struct request *request, const PGresult *result,
+                      const struct program *program)
+{
+    struct unit *unit = &executor->unit;
+    struct buf *out = &request->reply;
+    struct usage_key key = referral_usage_key (unit->buckets, program->id, pg_int (result, 0, CARD_ID));
+    if (unit_want_usage (unit, &key, false) < 0)
+        return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
+    if (unit_lock_usages (unit, &request->error) < 0)
+        return -1;
+    bool is_used_up = program->max_referral_usage > 0 && unit_usage (unit, &key)->used >= program->max_referral_usage;
+    render_ok (out, COUPON_FIELDS);
+    render_text (out, "code", pg_text (result, 0, CODE));
+    render_int (out, "card_id", pg_int (result, 0, CARD_ID));
+    render_int (out, "program_id", program->id);
+    render_nil (out, "partner_id");
+    render_text (out, "state",
+                 pg_int (result, 0, STATE) == CARD_BLOCKED ? STR ("blocked")
+                 : is_used_up                              ? STR ("used")
+                                                           : STR ("usable"));
+    render_points (out, "points", 0);
+    render_nil (out, "expires");
+    return 0;
+}
+
+static int
+render_code (struct executor *executor, struct request *request, const PGresult *result)
+{
+    const struct program *program = catalog_program (executor->cache.catalog, pg_int (result, 0, PROGRAM_ID));
+    if (program != NULL && program->type == PROGRAM_REFERRAL)
+        return render_referral_code (executor, request, result, program);
+    render_ok (&request->reply, COUPON_FIELDS);
+    render_coupon (&request->reply, result, 0);
+    return 0;
+}
+
 int
 coupon_check_execute (struct executor *executor, struct request *request)
 {
@@ -84,15 +123,11 @@ coupon_check_execute (struct executor *executor, struct request *request)
     result = read_cards (executor, request, bucket_of_card (card_id, unit->buckets), &card_id, 1);
     if (result == NULL)
         return -1;
-    bool found = PQntuples (result) > 0;
-    if (found) {
-        render_ok (&request->reply, COUPON_FIELDS);
-        render_coupon (&request->reply, result, 0);
-    }
+    int status = PQntuples (result) > 0 ? render_code (executor, request, result)
+                                        : request_fail (request, ERROR_NOT_FOUND, "there is no card with code %.*s",
+                                                        (int)code.size, code.data);
     PQclear (result);
-    return found
-               ? 0
-               : request_fail (request, ERROR_NOT_FOUND, "there is no card with code %.*s", (int)code.size, code.data);
+    return status;
 }
 
 /* ---- coupon.list */

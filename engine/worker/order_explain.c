@@ -173,9 +173,10 @@ input (const struct order *order, struct buf *out)
     array (out, "cards", order->card_count);
     for (uint32_t i = 0; i < order->card_count; i++) {
         const struct card_state *card = &order->cards[i];
-        wire_write_map (out, 6);
+        wire_write_map (out, 7);
         render_int (out, "card_id", card->card_id);
         render_int (out, "program_id", card->program_id);
+        render_int (out, "referral_uses", card->referral_uses);
         render_bool (out, "presented", card->presented);
         render_bool (out, "blocked", card->blocked);
         render_points (out, "usable", card->usable);

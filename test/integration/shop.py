@@ -115,6 +115,7 @@ TABLES = {
     "card_codes": "",
     "outbox": "",
     "order_refunds": "",
+    "referral_credits": "",
     "program_usage": " WHERE used > 0 OR amount > 0",  # as above
 }
 

@@ -449,6 +449,47 @@ def test_rule_29_a_card_with_a_code_of_ones_choice_is_the_code(shop):
     assert (there["created"], there["card_id"], there["code"]) == (False, card, code)
 
 
+def test_rule_29_what_a_code_is_worth(shop):
+    program_id = 35
+    shop.call("program.put", referral_program(program_id, max_referral_usage=1))
+    _, card, code = owner_of(shop, program_id, points="40")
+    fresh = shop.call("coupon.check", {"code": code})
+    assert (fresh["state"], fresh["points"], fresh["partner_id"]) == ("usable", "0.00", None)
+    sale = first_order(code)
+    shop.call("order.process", sale)
+    assert shop.call("coupon.check", {"code": code})["state"] == "used"
+    shop.call("order.cancel", {"order_id": sale["order_id"]})
+    assert shop.call("coupon.check", {"code": code})["state"] == "usable"
+    shop.call("card.block", {"card_id": card, "reason": "lost"})
+    assert shop.call("coupon.check", {"code": code})["state"] == "blocked"
+
+
+# Orders that were paid for
+
+
+def test_rule_29_a_paid_order_passes_the_limit(shop):
+    """The friend was given the reward at a till without a line: it stays, the owner gets the points, and it is said."""
+    program_id = 36
+    shop.call("program.put", referral_program(program_id, max_referral_usage=1))
+    _, card, code = owner_of(shop, program_id)
+    shop.call("order.process", first_order(code))
+    done = shop.call("order.process", first_order(code, paid=True, charged_total="95.00"))
+    assert (done["amount_total"], [entry["points"] for entry in done["referrals"]]) == ("95.00", ["10.00"])
+    assert any("max_referral_usage 1, used 1" in warning["text"] for warning in done["warnings"])
+    assert balance(shop, card) == "20.00"
+    assert shop.query("SELECT used FROM program_usage WHERE kind = 9 AND subject = %s", (card,)) == [(2,)]
+    shop.call("order.refund", refund(done["order_id"], line(1, -1, "100.00")))
+    assert balance(shop, card) == "10.00"
+    with refused("limit_reached"):
+        shop.call("order.process", first_order(code))
+
+
+def test_rule_29_ones_own_code_brings_nothing_also_when_paid(shop):
+    partner, card, code = owner_of(shop)
+    done = shop.call("order.process", first_order(code, partner, paid=True, charged_total="95.00"))
+    assert (done["amount_total"], done["referrals"], balance(shop, card)) == ("95.00", [], "0.00")
+
+
 # The job
 
 
@@ -482,6 +523,43 @@ def test_rule_29_jobs_and_orders_at_once(shop):
     replies = at_once(shop.endpoint, requests[::3] + requests[1::3] + requests[2::3])
     assert {error_of(reply)["code"] for reply in replies if not reply["ok"]} <= {"busy"}  # two steps of a job at once
     assert balance(shop, card) == "310.00"
+
+
+# What fsck says
+
+
+DAMAGE = {
+    "a credit that is gone": ("DELETE FROM referral_credits WHERE booked IS NULL", "81_referrals"),
+    "a credit twice": (
+        "INSERT INTO referral_credits SELECT bucket, card_id, original_ref, order_ref + 1, order_id, points, forgives, gained,"
+        " usable_from, expires, recorded_at FROM referral_credits WHERE booked IS NULL",
+        "81_referrals",
+    ),
+    "other points": ("UPDATE referral_credits SET points = points + 1 WHERE booked IS NULL", "81_referrals"),
+    "booked without a row": ("UPDATE referral_credits SET booked = points, seq = 77, lot_no = 77 WHERE booked IS NULL", "82_referrals_booked"),
+    "another row": ("UPDATE referral_credits SET seq = 1 WHERE seq = 2", "82_referrals_booked"),
+    "another lot": ("UPDATE referral_credits SET lot_no = 1 WHERE lot_no = 2", "82_referrals_booked"),
+    "other points booked": ("UPDATE referral_credits SET booked = booked - 1 WHERE seq = 2", "72_order_effects"),
+    "a use too many": ("UPDATE program_usage SET used = used + 1 WHERE kind = 9", "80_uses"),
+}
+
+
+def test_rule_29_fsck_finds_what_was_changed_by_hand(own_engine):
+    own_engine.call("program.put", referral_program(max_referral_usage=9))
+    _, card, code = owner_of(own_engine, points="5")
+    own_engine.call("order.process", first_order(code))
+    own_engine.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    own_engine.call("order.process", first_order(code))
+    own_engine.assert_ledger_holds()
+    for table in ("referral_credits", "program_usage"):
+        own_engine.query(f"CREATE TABLE kept_{table} AS TABLE {table}")
+    for what, (sql, check) in DAMAGE.items():
+        own_engine.query(sql)
+        found = {entry["name"] for entry in own_engine.fsck()["checks"] if entry["findings"]}
+        assert check in found, (what, found)
+        for table in ("referral_credits", "program_usage"):
+            own_engine.query(f"TRUNCATE {table}; INSERT INTO {table} SELECT * FROM kept_{table}")
+    own_engine.assert_ledger_holds()
 
 
 # Workers that die

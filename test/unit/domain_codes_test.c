@@ -524,6 +524,50 @@ Test (rule_29, needs_a_member_and_rules_that_hold)
     cr_expect (eq (i64, cart->result.referral.points, 0));
 }
 
+Test (rule_29, not_of_a_card_that_is_blocked)
+{
+    referral ()->blocked = true;
+    cart->order.skip_refused = true;
+    run ();
+    claim_is (0, CARD_BLOCKED);
+    cr_expect (eq (i64, cart->result.referral.points, 0));
+    cart->order.skip_refused = false;
+    refused_strictly (ERROR_CARD_BLOCKED);
+}
+
+/* What was given is given; the owner gets the points of it, unless he was the friend, or his card is blocked. */
+Test (rule_29, of_an_order_that_was_paid_for)
+{
+    struct card_state *card = referral ();
+    cart->order.forgiving = true;
+    cart->order.member.is_first_order = false;
+    run ();
+    saved_is (1, "5");
+    cr_expect (eq (i64, cart->result.referral.points, POINTS ("10")));
+    card->partner_id = 5;
+    run ();
+    saved_is (1, "5");
+    cr_expect (eq (i64, cart->result.referral.card_id, 0));
+    card->partner_id = 9;
+    card->blocked = true;
+    run ();
+    saved_is (1, "5");
+    cr_expect (eq (i64, cart->result.referral.card_id, 0));
+}
+
+Test (rule_29, the_first_of_two_codes_of_an_order_that_was_paid_for)
+{
+    referral ();
+    struct card_state *other = cart_card (cart, 72, 1, "0");
+    other->partner_id = 10;
+    other->code = STR ("OTHER");
+    enter ("OTHER");
+    cart->order.forgiving = true;
+    run ();
+    cr_expect (eq (i64, cart->result.referral.card_id, 71));
+    cr_expect (eq (i64, cart->result.referral.points, POINTS ("10")));
+}
+
 Test (rule_29, a_refused_one_gives_the_owner_nothing)
 {
     referral ();

@@ -562,6 +562,16 @@ Test (rule_35_forgiving, missing_points_are_spent_all_the_same)
     cr_expect (eq (i64, cart_redeemed (cart, 1), POINTS ("50")));
 }
 
+/* What nobody claimed was not given by anybody: a program that applies by itself needs its points. */
+Test (rule_35_forgiving, what_applies_by_itself_needs_its_points)
+{
+    cart_line (cart, 1, "1", "100");
+    cart_discount (cart_promotion (cart, 1), DISCOUNT_PER_ORDER, "5")->required_points = POINTS ("10");
+    cart->order.forgiving = true;
+    run ();
+    cr_expect (eq (i64, cart->result.total_minor, MONEY ("100")));
+}
+
 Test (rule_35_forgiving, another_total_is_a_difference)
 {
     ten_percent ();
