@@ -1,15 +1,18 @@
 """The `loyalty` command: call, load, migrate, top, and what they say when something is wrong."""
 
+import csv
 import json
 import os
+import signal
+import subprocess
 import threading
 
 import psycopg2
 import pytest
 
-from harness import ROOT, loyalty
+from harness import ROOT, environment, loyalty, program, wait_until
 
-COMMANDS = ["up", "bench", "call", "load", "fsck", "job", "top", "migrate", "drain"]
+COMMANDS = ["up", "bench", "call", "load", "coupons", "fsck", "job", "top", "migrate", "drain"]
 
 
 def last_json(done):
@@ -35,7 +38,9 @@ def test_every_command_explains_itself(name):
 @pytest.mark.parametrize(
     "arguments",
     [[], ["fly"], ["call"], ["call", "a", "{}", "c"], ["call", "a", "--nonsense"], ["call", "--endpoint"], ["load"],
-     ["up", "--workers", "0"], ["up", "--workers", "x"], ["top", "--once=1"], ["migrate", "x"], ["fsck", "x"]],
+     ["up", "--workers", "0"], ["up", "--workers", "x"], ["top", "--once=1"], ["migrate", "x"], ["fsck", "x"],
+     ["coupons"], ["coupons", "--program", "1", "--pattern", "A-#"], ["coupons", "x", "--program", "1", "--pattern", "A-#", "--count", "1"],
+     ["coupons", "--program", "1", "--pattern", "A-#", "--count", "0"]],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_usage_exits_2(arguments):
@@ -108,6 +113,87 @@ def test_call_with_a_key_has_one_effect(shared_engine):
 def test_call_gives_up_in_time_where_nobody_listens():
     done = loyalty("call", "admin.health", "--endpoint", "tcp://127.0.0.1:1", "--timeout-ms", "300", timeout=10)
     assert done.returncode == 1 and last_json(done)["error"]["code"] == "unavailable"
+
+
+# coupons
+
+
+@pytest.fixture(scope="module")
+def coupon_shop(shared_engine):
+    shared_engine.call("program.put", {"program_id": 77, "name": "Coupons", "program_type": "coupons", "rules": [{}],
+                                       "rewards": [{"discount": 10}]})  # fmt: skip
+    return shared_engine
+
+
+def make_coupons(engine, *arguments, **options):
+    return engine.command("coupons", "--program", 77, *arguments, **options)
+
+
+def rows_of(text):
+    return list(csv.reader(text.splitlines()))
+
+
+def test_coupons_writes_every_number_once_and_in_order(coupon_shop):
+    done = make_coupons(coupon_shop, "--pattern", "CMD-########", "--count", 1234, "--part", 100, "--batch", "cmd", "--points", "2.50")
+    assert done.returncode == 0 and "batch cmd: 1234 codes, 1234 of them new" in done.stderr
+    rows = rows_of(done.stdout)
+    assert rows[0] == ["number", "code"] and [int(row[0]) for row in rows[1:]] == list(range(1234))
+    codes = [row[1] for row in rows[1:]]
+    assert len(set(codes)) == 1234
+    checked = coupon_shop.call("coupon.check", {"code": codes[1233]})
+    assert (checked["program_id"], checked["points"], checked["state"]) == (77, "2.50", "usable")
+    # The same again: nothing is new, and the codes are the same; in other parts too.
+    again = make_coupons(coupon_shop, "--pattern", "CMD-########", "--count", 1234, "--part", 500, "--batch", "cmd", "--points", "2.5", "--json")
+    assert again.returncode == 0
+    answer = last_json(again)
+    assert (answer["batch"], answer["count"], answer["made"], answer["output"]) == ("cmd", 1234, 0, None)
+    assert again.stdout.splitlines()[:-1] == done.stdout.splitlines()
+
+
+def test_coupons_into_a_file_that_is_whole_or_not_there(coupon_shop, folder):
+    path = folder / "codes.csv"
+    done = make_coupons(coupon_shop, "--pattern", 'A"#,########', "--count", 3, "--output", path, "--json")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
+    answer = last_json(done)
+    assert (answer["made"], answer["output"], len(answer["batch"])) == (3, str(path), 36)
+    assert all(row[1].startswith('A"') and row[1][3] == "," for row in rows_of(path.read_text())[1:])
+    refused = make_coupons(coupon_shop, "--pattern", "TOO-#", "--count", 3, "--output", folder / "none.csv", "--json")
+    assert refused.returncode == 1
+    error = last_json(refused)["error"]
+    assert (error["code"], error["details"]["path"]) == ("invalid_request", "pattern")
+    assert sorted(one.name for one in folder.iterdir()) == ["codes.csv"]
+    nowhere = make_coupons(coupon_shop, "--pattern", "CMD-########", "--count", 3, "--output", folder / "no" / "where.csv", "--json")
+    assert nowhere.returncode == 1 and "cannot be written" in last_json(nowhere)["error"]["message"]
+
+
+def test_coupons_goes_on_after_ctrl_c(coupon_shop, folder):
+    path = folder / "codes.csv"
+    arguments = ["coupons", "--program", "77", "--pattern", "STOP-########", "--count", "20000", "--part", "50", "--batch", "stop",
+                 "--output", str(path), "--data", str(coupon_shop.data)]  # fmt: skip
+    process = subprocess.Popen([program("loyalty"), *arguments], stderr=subprocess.PIPE, text=True, env=environment())
+    wait_until(lambda: coupon_shop.query("SELECT count(*) FROM coupons WHERE batch = 'stop'")[0][0] > 0, 30, "the first coupons")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "--batch stop goes on from here" in errors
+    assert list(folder.iterdir()) == []
+    there = coupon_shop.query("SELECT count(*) FROM coupons WHERE batch = 'stop'")[0][0]
+    assert 0 < there < 20000
+    done = loyalty(*arguments[:7], "--part", "5000", *arguments[9:], "--json")
+    assert done.returncode == 0 and last_json(done)["made"] == 20000 - there
+    rows = rows_of(path.read_text())
+    assert len(rows) == 20001 and len({row[1] for row in rows}) == 20001
+
+
+def test_coupons_shows_progress_on_a_terminal_only(coupon_shop):
+    quiet = make_coupons(coupon_shop, "--pattern", "PIPE-########", "--count", 30, "--part", 10)
+    assert "coupons:" not in quiet.stderr
+    leader, follower = os.openpty()
+    arguments = ["coupons", "--program", "77", "--pattern", "TTY-########", "--count", "30", "--part", "10", "--data", str(coupon_shop.data)]
+    done = subprocess.run([program("loyalty"), *arguments], stdout=subprocess.PIPE, stderr=follower, env=environment(), timeout=60)
+    os.close(follower)
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert done.returncode == 0 and "coupons: 30 of 30" in shown
 
 
 # load

@@ -13,6 +13,7 @@ enum exit_code {
 
 int command_bench (int argc, char **argv);
 int command_call (int argc, char **argv);
+int command_coupons (int argc, char **argv);
 int command_drain (int argc, char **argv);
 int command_fsck (int argc, char **argv);
 int command_job (int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct {
     { "up", command_up, "run an engine on this machine: PostgreSQL, broker and workers" },
     { "call", command_call, "send one request, print its answer" },
     { "load", command_load, "load programs, products, partners, stores and levels from one file" },
+    { "coupons", command_coupons, "make a batch of coupons with unique codes" },
     { "fsck", command_fsck, "prove the ledger" },
     { "job", command_job, "run a background job: expire, memberships, holds, referrals" },
     { "top", command_top, "watch rate, latency, queues and workers" },
