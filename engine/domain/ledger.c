@@ -234,20 +234,36 @@ pending_read (struct card *card, int64_t instant, const struct lot_source *sourc
     return 0;
 }
 
+/* Brings every lot that was booked as expired, but was not at `instant`, into memory. */
+static int
+booked_read (struct card *card, int64_t instant, const struct lot_source *source, struct error *err)
+{
+    if (instant >= card->booked_until || (card->booked_read && card->booked_read_from <= instant))
+        return 0;
+    if (source != NULL && source->booked != NULL && source->booked (source->context, card, instant, err) != 0)
+        return -1;
+    card->booked_read = true;
+    card->booked_read_from = instant;
+    return 0;
+}
+
 int
 ledger_balance (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena,
                 int64_t *balance, struct error *err)
 {
     (void)arena;
     *balance = card->points;
-    if (card->points == 0)
+    if (card->points == 0 && instant >= card->booked_until)
         return 0;
-    if (expired_read (card, instant, source, err) != 0 || pending_read (card, instant, source, err) != 0)
+    if (expired_read (card, instant, source, err) != 0 || pending_read (card, instant, source, err) != 0 ||
+        booked_read (card, instant, source, err) != 0)
         return -1;
     for (uint32_t i = 0; i < card->loaded_count; i++) {
         const struct lot *lot = &card->lots[i];
-        if (lot->expires > instant && instant >= card->pending_until)
+        if (lot->expires > instant && instant >= card->pending_until && instant >= card->booked_until)
             break; /* neither this nor any later one */
+        if (lot->state == LOT_EXPIRED && lot->expires > instant && lot->usable_from <= instant)
+            *balance += lot->remaining;
         if (lot_counts (lot) && (lot->expires <= instant || lot->usable_from > instant))
             *balance -= lot->remaining - lot->held; /* what is held does not expire */
     }
@@ -307,7 +323,8 @@ ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t 
 bool
 ledger_lot_fits (const struct consumption *what, const struct lot *lot)
 {
-    return lot_is_alive (lot, what->instant) && lot->remaining > lot->held &&
+    bool is_there = lot->state == LOT_ACTIVE || (what->booked_too && lot->state == LOT_EXPIRED);
+    return is_there && lot->expires > what->instant && lot->remaining > lot->held &&
            (what->pending_too || lot->usable_from <= what->instant);
 }
 
@@ -325,6 +342,12 @@ ledger_consumption_prepare (struct card *card, const struct consumption *what, c
                             int64_t *available, uint32_t *lot_count, struct error *err)
 {
     int64_t wanted = what->points;
+    int64_t after;
+    if (what->booked_too && booked_read (card, what->instant, source, err) != 0)
+        return -1;
+    if (what->instant < card->booked_until && __builtin_add_overflow (card->points, what->points, &after))
+        return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
+                            card->card_id);
     for (uint32_t i = 0; i < what->named_count; i++)
         if (lot_read (card, what->named[i], source, err) != 0)
             return -1;
@@ -348,17 +371,39 @@ ledger_consumption_prepare (struct card *card, const struct consumption *what, c
     }
 }
 
+int
+ledger_consumption_reserve (struct card *card, struct consumption *what, uint32_t lot_count, uint32_t rows,
+                            struct arena *arena)
+{
+    if (what->booked_too && what->instant < card->booked_until &&
+        (what->unexpired = arena_array_of (arena, (size_t)lot_count + what->named_count, struct lot_use)) == NULL)
+        return -1;
+    return ledger_journal_reserve (card, rows + 1, arena);
+}
+
+/* Notes that points are taken of a lot whose expiry was booked. */
+static int64_t
+note_unexpired (const struct consumption *what, const struct lot *lot, int64_t taken, uint32_t *count)
+{
+    if (lot->state != LOT_EXPIRED)
+        return 0;
+    what->unexpired[(*count)++] = (struct lot_use){ lot->lot_no, taken };
+    return taken;
+}
+
 /* Takes `points`, which are there, and lists what came from where. Returns how many lots. */
 uint32_t
 ledger_consumption_apply (struct card *card, const struct consumption *what, int64_t points, struct lot_use *uses)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, unexpired_count = 0;
+    int64_t unexpired = 0;
     for (uint32_t i = 0; i < what->named_count && points > 0; i++) {
         struct lot *lot = ledger_lot (card, what->named[i]);
         if (lot == NULL || !ledger_lot_fits (what, lot))
             continue;
         int64_t free = lot->remaining - lot->held, taken = free < points ? free : points;
         uses[count++] = (struct lot_use){ lot->lot_no, taken };
+        unexpired += note_unexpired (what, lot, taken, &unexpired_count);
         ledger_lot_take (lot, taken);
         points -= taken;
     }
@@ -369,10 +414,13 @@ ledger_consumption_apply (struct card *card, const struct consumption *what, int
         assert (lot_is_in_reach (card, lot));
         int64_t free = lot->remaining - lot->held, taken = free < points ? free : points;
         uses[count++] = (struct lot_use){ lot->lot_no, taken };
+        unexpired += note_unexpired (what, lot, taken, &unexpired_count);
         ledger_lot_take (lot, taken);
         points -= taken;
     }
     assert (points == 0);
+    if (unexpired > 0)
+        ledger_journal_add (card, JOURNAL_UNEXPIRE, unexpired, what->instant, what->unexpired, unexpired_count);
     return count;
 }
 
@@ -392,7 +440,7 @@ int
 ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t instant,
               const struct lot_source *source, struct arena *arena, const struct journal_row **row, struct error *err)
 {
-    struct consumption what = { .points = points, .instant = instant };
+    struct consumption what = { .points = points, .instant = instant, .booked_too = true };
     int64_t available;
     uint32_t lot_count;
     assert (points > 0);
@@ -401,7 +449,7 @@ ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t
     if (available < points)
         return ledger_insufficient (card, points, available, err);
     struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
-    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_consumption_reserve (card, &what, lot_count, 1, arena) != 0)
         return out_of_memory (err);
 
     uint32_t count = ledger_consumption_apply (card, &what, points, uses);
@@ -416,7 +464,7 @@ int
 ledger_spend_owing (struct card *card, int64_t points, int64_t instant, const struct lot_source *source,
                     struct arena *arena, const struct journal_row **row, int64_t *missing, struct error *err)
 {
-    struct consumption what = { .points = points, .instant = instant };
+    struct consumption what = { .points = points, .instant = instant, .booked_too = true };
     int64_t available, debt;
     uint32_t lot_count;
     assert (points > 0);
@@ -426,7 +474,7 @@ ledger_spend_owing (struct card *card, int64_t points, int64_t instant, const st
     if (__builtin_add_overflow (card->debt, points - taken, &debt))
         return error_set (err, ERROR_INVALID_REQUEST, "card %" PRId64 " would owe too many points", card->card_id);
     struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
-    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_consumption_reserve (card, &what, lot_count, 1, arena) != 0)
         return out_of_memory (err);
 
     uint32_t count = ledger_consumption_apply (card, &what, taken, uses);
@@ -442,7 +490,12 @@ ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uin
                   enum shortfall shortfall, int64_t instant, const struct lot_source *source, struct arena *arena,
                   int64_t *missing, struct error *err)
 {
-    struct consumption what = { points, instant, true, lot_nos, lot_no_count };
+    struct consumption what = { .points = points,
+                                .instant = instant,
+                                .pending_too = true,
+                                .booked_too = true,
+                                .named = lot_nos,
+                                .named_count = lot_no_count };
     int64_t available, debt = card->debt;
     uint32_t lot_count;
     assert (points > 0);
@@ -455,7 +508,7 @@ ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uin
         return error_set (err, ERROR_INVALID_REQUEST, "card %" PRId64 " would owe too many points", card->card_id);
     /* Named lots may come out of turn, so that one more lot than was counted is begun. */
     struct lot_use *uses = arena_array_of (arena, (size_t)lot_count + lot_no_count, struct lot_use);
-    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_consumption_reserve (card, &what, lot_count, 1, arena) != 0)
         return out_of_memory (err);
 
     uint32_t count = ledger_consumption_apply (card, &what, taken, uses);
@@ -617,6 +670,8 @@ ledger_expire (struct card *card, int64_t instant, const struct lot_source *sour
         if (!lot_counts (lot) || lot->held > 0)
             continue; /* a lot of which a part is held is booked when that is let go */
         lot->state = LOT_EXPIRED;
+        if (lot->expires > card->booked_until)
+            card->booked_until = lot->expires;
         lot->is_changed = true;
         gone += lot->remaining;
         uses[use_count++] = (struct lot_use){ lot->lot_no, lot->remaining };
@@ -648,7 +703,8 @@ ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant
                             to->card_id);
     struct lot_use *lists = arena_array_of (arena, (size_t)lot_count * 3, struct lot_use);
     if (lists == NULL || lot_count > (uint32_t)(LOT_NO_MAX - to->lot_count) ||
-        ledger_lots_reserve (to, lot_count, arena) != 0 || ledger_journal_reserve (from, 1, arena) != 0 ||
+        ledger_lots_reserve (to, lot_count, arena) != 0 ||
+        ledger_consumption_reserve (from, &what, lot_count, 1, arena) != 0 ||
         ledger_journal_reserve (to, 2, arena) != 0)
         return out_of_memory (err);
 

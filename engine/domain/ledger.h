@@ -71,6 +71,9 @@ struct card {
     struct lot *lots;
     bool complete;
     struct lot horizon;
+    int64_t booked_until;        /* stored: the latest expiry of any of its lots whose expiry was booked */
+    bool booked_read;            /* every stored lot booked as expired that expires after booked_read_from is in memory */
+    int64_t booked_read_from;
     bool pending_read;           /* every stored lot usable only after pending_read_from is in memory */
     int64_t pending_read_from;
     /* The open holds, and those that were closed since they were read; all lots that they name are in memory. */
@@ -84,12 +87,14 @@ struct card {
 /* Where more lots come from. Each function adds what it read with ledger_add_stored_lot; 0, or -1 with err.
  * `more`: the next active lots in FEFO order after card->horizon; then sets horizon, or complete.
  * `find`: one lot, whatever its state; when there is none it adds nothing. NULL: `more` is called until it comes.
- * `pending`: all active lots whose usable_from is after `instant`. NULL: `more` is called until the card is complete. */
+ * `pending`: all active lots whose usable_from is after `instant`. NULL: `more` is called until the card is complete.
+ * `booked`: all lots booked as expired that expire after `instant`. NULL: they are in memory. */
 struct lot_source {
     int (*more) (void *context, struct card *card, struct error *err);
     void *context;
     int (*find) (void *context, struct card *card, int32_t lot_no, struct error *err);
     int (*pending) (void *context, struct card *card, int64_t instant, struct error *err);
+    int (*booked) (void *context, struct card *card, int64_t instant, struct error *err);
 };
 
 /* Adds a lot that was read from the store; keeps FEFO order. One that is in memory already stays as it is there
@@ -99,8 +104,9 @@ int ledger_add_stored_lot (struct card *card, const struct lot *lot, struct aren
 /* <0, 0, >0 in FEFO order: soonest expiry, then oldest gain, then number. */
 int lot_compare (const struct lot *a, const struct lot *b);
 
-/* The balance that everyone sees at `instant`: stored points less lots expired or pending then (not below 0). Reads
- * no more lots than the expired ones and, before card->pending_until, the pending ones. */
+/* The balance that everyone sees at `instant`: stored points less lots expired or pending then (not below 0), and those that were
+ * alive then but are booked as expired since. Reads no more lots than the expired ones and, before card->pending_until, the pending
+ * ones, before card->booked_until those that were booked. */
 int ledger_balance (struct card *card, int64_t instant, const struct lot_source *source, struct arena *arena,
                     int64_t *balance, struct error *err);
 
@@ -112,7 +118,8 @@ int ledger_balance (struct card *card, int64_t instant, const struct lot_source 
 int ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t gained, int64_t usable_from, int64_t expires,
                  int64_t origin_ref, struct arena *arena, int32_t *lot_no, struct error *err);
 
-/* Consumes `points` > 0 FEFO from lots usable at `instant`, leaving what is held; one journal row. insufficient_points
+/* Consumes `points` > 0 FEFO from lots usable at `instant`, leaving what is held; one journal row, after one that takes back the
+ * expiry (UNEXPIRE) of what comes from lots that were alive at `instant` and are booked as expired since; so do the next two. insufficient_points
  * (details required, available) when there are too few. *row (may be NULL): the journal row (its uses are what a
  * refund needs); valid as long as the arena. */
 int ledger_spend (struct card *card, enum journal_kind kind, int64_t points, int64_t instant,

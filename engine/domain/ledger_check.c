@@ -19,6 +19,8 @@ lots_check (const struct card *card)
             return "a lot's state contradicts its remaining points";
         if (lot->usable_from > card->pending_until && lot->state == LOT_ACTIVE)
             return "a lot becomes usable after pending_until";
+        if (lot->state == LOT_EXPIRED && lot->expires > card->booked_until)
+            return "a lot that is booked as expired expires after booked_until";
         if (lot->held < 0 || lot->held > lot->remaining || (lot->held > 0 && lot->state != LOT_ACTIVE))
             return "a lot holds more than remains of it";
         if (lot->state == LOT_ACTIVE)

@@ -8,8 +8,10 @@
 struct consumption {
     int64_t points, instant;
     bool pending_too;
+    bool booked_too; /* also lots that were alive at `instant` and are booked as expired since: they are unexpired by it */
     const int32_t *named; /* these first, also beyond the horizon */
     uint32_t named_count;
+    struct lot_use *unexpired; /* ledger_consumption_reserve */
 };
 
 bool ledger_lot_fits (const struct consumption *what, const struct lot *lot);
@@ -18,6 +20,8 @@ bool ledger_lot_fits (const struct consumption *what, const struct lot *lot);
  * is not held (not all of it when it is more than enough). *lot_count: lots. */
 int ledger_consumption_prepare (struct card *card, const struct consumption *what, const struct lot_source *source, int64_t *available,
                                 uint32_t *lot_count, struct error *err);
+/* Makes room for the journal rows: `rows` of the caller's and the one that ledger_consumption_apply may write. -1. */
+int ledger_consumption_reserve (struct card *card, struct consumption *what, uint32_t lot_count, uint32_t rows, struct arena *arena);
 /* Takes `points`, which are there, and lists what came from where. Returns how many lots. */
 uint32_t ledger_consumption_apply (struct card *card, const struct consumption *what, int64_t points, struct lot_use *uses);
 int ledger_insufficient (const struct card *card, int64_t required, int64_t available, struct error *err);

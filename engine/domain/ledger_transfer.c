@@ -102,7 +102,7 @@ debt_pay_all (struct card *card, int64_t instant, const struct lot_source *sourc
         return -1;
     int64_t paid = available < card->debt ? available : card->debt;
     struct lot_use *uses = arena_array_of (arena, lot_count, struct lot_use);
-    if (uses == NULL || ledger_journal_reserve (card, 1, arena) != 0)
+    if (uses == NULL || ledger_consumption_reserve (card, &what, lot_count, 1, arena) != 0)
         return out_of_memory (err);
     if (paid == 0)
         return 0;

@@ -10,7 +10,7 @@
 
 /* The last one is a hint that the owner of a referral code has points to be booked: what is to be booked is read again under the lock. */
 #define CARD_COLUMNS                                                                                           \
-    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry, c.merged_into, c.single, " \
+    "c.card_id, c.program_id, c.partner_id, c.code, c.state, c.points, c.held, c.debt, c.lot_count, c.journal_count, c.pending_until, c.first_expiry, c.booked_until, c.merged_into, c.single, " \
     "(SELECT true FROM referral_credits p WHERE p.bucket = $1::int2 AND p.card_id = c.card_id AND p.booked IS NULL LIMIT 1) AS owed "
 #define MEMBER_COLUMNS                                                                                         \
     "r.partner_id, r.order_count, r.spending, r.last_order, r.membership_product_id, r.membership_from, r.membership_to, " \
@@ -110,6 +110,9 @@
     X (LOTS_PENDING,                                                                                           \
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.state = 1 " \
        "AND l.usable_from > $3::timestamptz ORDER BY l.lot_no")                                                \
+    X (LOTS_BOOKED,                                                                                            \
+       "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.state = 3 " \
+       "AND l.expires > $3::timestamptz AND l.remaining > 0 ORDER BY l.lot_no")                                \
     X (LOT_BY_NO,                                                                                              \
        "SELECT " LOT_COLUMNS "FROM point_moves l WHERE l.bucket = $1::int2 AND l.card_id = $2::int8 AND l.lot_no = $3::int4") \
     X (LOTS_EXPIRED,                                                                                           \
@@ -229,14 +232,14 @@
        "SELECT $1::int2, t.*, $7::timestamptz FROM unnest($2::int8[], $3::int4[], $4::int8[], $5::int4[], $6::int8[]) AS t") \
     X (CARDS_INSERT,                                                                                           \
        "INSERT INTO loyalty_cards (bucket, card_id, program_id, partner_id, code, single, points, held, debt, lot_count, " \
-       "journal_count, pending_until, first_expiry, odoo_card_id, created_at) "                                \
-       "SELECT $1::int2, t.*, $15::timestamptz FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::bool[], $7::int8[], " \
-       "$8::int8[], $9::int8[], $10::int4[], $11::int4[], $12::timestamptz[], $13::timestamptz[], $14::int8[]) AS t")              \
+       "journal_count, pending_until, first_expiry, booked_until, odoo_card_id, created_at) "                  \
+       "SELECT $1::int2, t.*, $16::timestamptz FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::bool[], $7::int8[], " \
+       "$8::int8[], $9::int8[], $10::int4[], $11::int4[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::int8[]) AS t")              \
     X (CARDS_UPDATE,                                                                                           \
        "UPDATE loyalty_cards c SET points = s.points, held = s.held, debt = s.debt, lot_count = s.lot_count, journal_count = s.journal_count, "\
-       "pending_until = s.pending_until, first_expiry = s.first_expiry, version = c.version + 1 FROM (SELECT t.*, r.ctid AS place "\
-       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[], $9::timestamptz[]) "\
-       "AS t(id, points, held, debt, lot_count, journal_count, pending_until, first_expiry) "                  \
+       "pending_until = s.pending_until, first_expiry = s.first_expiry, booked_until = s.booked_until, version = c.version + 1 FROM (SELECT t.*, r.ctid AS place "\
+       "FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int4[], $7::int4[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[]) "\
+       "AS t(id, points, held, debt, lot_count, journal_count, pending_until, first_expiry, booked_until) "                  \
        "CROSS JOIN LATERAL (SELECT ctid FROM loyalty_cards r WHERE r.bucket = $1::int2 AND r.card_id = t.id LIMIT 1) r) s WHERE c.ctid = s.place")\
     X (CARDS_STATE,                                                                                            \
        "UPDATE loyalty_cards c SET state = s.state, state_reason = s.reason, version = c.version + 1 FROM (SELECT t.*, r.ctid AS place "\

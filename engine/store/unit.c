@@ -149,7 +149,7 @@ unit_card_add (struct unit *unit, int64_t card_id, int64_t program_id, bool has_
     card->card.program_id = program_id;
     card->card.code = code;
     card->card.is_new = card->card.is_changed = card->card.complete = true;
-    card->card.pending_until = INT64_MIN;
+    card->card.pending_until = card->card.booked_until = INT64_MIN;
     return card;
 }
 

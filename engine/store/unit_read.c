@@ -144,37 +144,56 @@ unit_send_cards (struct unit *unit)
 int
 unit_receive_card_rows (struct unit *unit, struct error *err)
 {
+    enum {
+        CARD_ID,
+        PROGRAM_ID,
+        PARTNER_ID,
+        CODE,
+        STATE,
+        POINTS,
+        HELD,
+        DEBT,
+        LOT_COUNT,
+        JOURNAL_COUNT,
+        PENDING_UNTIL,
+        FIRST_EXPIRY,
+        BOOKED_UNTIL,
+        MERGED_INTO,
+        SINGLE,
+        OWED
+    }; /* CARD_COLUMNS */
     PGresult *result = pg_receive (unit->pg, unit->deadline_us, &unit->failure, err);
     if (result == NULL)
         return -1;
     for (int row = 0; row < PQntuples (result); row++) {
-        int64_t card_id = pg_int (result, row, 0);
+        int64_t card_id = pg_int (result, row, CARD_ID);
         if (unit_card (unit, card_id) != NULL)
             continue;
         struct unit_card *entry =
-            unit_card_append (unit, card_id, !pg_is_null (result, row, 2), pg_int (result, row, 2));
-        struct str code = arena_str (unit->arena, pg_text (result, row, 3));
+            unit_card_append (unit, card_id, !pg_is_null (result, row, PARTNER_ID), pg_int (result, row, PARTNER_ID));
+        struct str code = arena_str (unit->arena, pg_text (result, row, CODE));
         if (entry == NULL || code.data == NULL) {
             PQclear (result);
             return error_set (err, ERROR_INTERNAL, "out of memory");
         }
         struct card *card = &entry->card;
         entry->found = true;
-        card->program_id = pg_int (result, row, 1);
+        card->program_id = pg_int (result, row, PROGRAM_ID);
         card->code = code;
-        card->blocked = pg_int (result, row, 4) == 2;
-        card->points = pg_int (result, row, 5);
-        card->held = pg_int (result, row, 6);
-        card->debt = pg_int (result, row, 7);
-        card->lot_count = (int32_t)pg_int (result, row, 8);
-        card->journal_count = (int32_t)pg_int (result, row, 9);
-        card->pending_until = pg_time (result, row, 10);
+        card->blocked = pg_int (result, row, STATE) == 2;
+        card->points = pg_int (result, row, POINTS);
+        card->held = pg_int (result, row, HELD);
+        card->debt = pg_int (result, row, DEBT);
+        card->lot_count = (int32_t)pg_int (result, row, LOT_COUNT);
+        card->journal_count = (int32_t)pg_int (result, row, JOURNAL_COUNT);
+        card->pending_until = pg_time (result, row, PENDING_UNTIL);
+        card->booked_until = pg_time (result, row, BOOKED_UNTIL);
         /* Every live lot comes after this in the order of consumption. */
-        card->horizon = (struct lot){ .expires = pg_time (result, row, 11), .gained = INT64_MIN };
+        card->horizon = (struct lot){ .expires = pg_time (result, row, FIRST_EXPIRY), .gained = INT64_MIN };
         card->complete = card->points == 0;
-        entry->single = pg_bool (result, row, 13);
-        entry->merged_into = pg_is_null (result, row, 12) ? 0 : pg_int (result, row, 12);
-        entry->owed = !pg_is_null (result, row, 14);
+        entry->single = pg_bool (result, row, SINGLE);
+        entry->merged_into = pg_is_null (result, row, MERGED_INTO) ? 0 : pg_int (result, row, MERGED_INTO);
+        entry->owed = !pg_is_null (result, row, OWED);
     }
     PQclear (result);
     return 0;
@@ -447,10 +466,28 @@ lots_pending (void *context, struct card *card, int64_t instant, struct error *e
     return read_lots (unit, card, STATEMENT_LOTS_PENDING, &params, &count, &last, err);
 }
 
+static int
+lots_booked (void *context, struct card *card, int64_t instant, struct error *err)
+{
+    struct unit *unit = context;
+    struct pg_params params = unit_params (unit);
+    struct lot last;
+    int count;
+
+    if (card->is_new)
+        return 0;
+    pg_param_int2 (&params, bucket_of_card (card->card_id, unit->buckets));
+    pg_param_int8 (&params, card->card_id);
+    pg_param_time (&params, instant);
+    return read_lots (unit, card, STATEMENT_LOTS_BOOKED, &params, &count, &last, err);
+}
+
 struct lot_source
 unit_lot_source (struct unit *unit)
 {
-    return (struct lot_source){ .more = lots_more, .context = unit, .find = lot_find, .pending = lots_pending };
+    return (struct lot_source){
+        .more = lots_more, .context = unit, .find = lot_find, .pending = lots_pending, .booked = lots_booked
+    };
 }
 
 struct lot_finder

@@ -61,10 +61,11 @@ first_expiry (const struct card *card)
 static int
 send_new_cards (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8, PG_TEXT,        PG_BOOL,        PG_INT8, PG_INT8,
-                                          PG_INT8, PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8 };
+    static const enum pg_type TYPES[] = { PG_INT8,        PG_INT8,        PG_INT8,        PG_TEXT, PG_BOOL,
+                                          PG_INT8,        PG_INT8,        PG_INT8,        PG_INT4, PG_INT4,
+                                          PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8 };
     struct rows rows;
-    rows_begin (&rows, 13, TYPES);
+    rows_begin (&rows, 14, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct unit_card *entry = &unit->cards[i];
         const struct card *card = &entry->card;
@@ -86,10 +87,11 @@ send_new_cards (struct unit *unit, int bucket, unsigned *sent)
         pg_array_int (&rows.columns[9], card->journal_count);
         pg_array_time (&rows.columns[10], card->pending_until);
         pg_array_time (&rows.columns[11], first_expiry (card));
+        pg_array_time (&rows.columns[12], card->booked_until);
         if (entry->odoo_card_id != 0)
-            pg_array_int (&rows.columns[12], entry->odoo_card_id);
+            pg_array_int (&rows.columns[13], entry->odoo_card_id);
         else
-            pg_array_null (&rows.columns[12]);
+            pg_array_null (&rows.columns[13]);
     }
     return rows_send (unit, STATEMENT_CARDS_INSERT, bucket, false, true, &rows, sent);
 }
@@ -114,10 +116,10 @@ send_new_codes (struct unit *unit, int bucket, unsigned *sent)
 static int
 send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
 {
-    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8, PG_INT8,        PG_INT8,
-                                          PG_INT4, PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ };
+    static const enum pg_type TYPES[] = { PG_INT8, PG_INT8,        PG_INT8,        PG_INT8,       PG_INT4,
+                                          PG_INT4, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ };
     struct rows rows;
-    rows_begin (&rows, 8, TYPES);
+    rows_begin (&rows, 9, TYPES);
     for (uint32_t i = 0; i < unit->card_count; i++) {
         const struct card *card = &unit->cards[i].card;
         if (unit->cards[i].bucket != bucket || card->is_new || !card->is_changed)
@@ -131,6 +133,7 @@ send_changed_cards (struct unit *unit, int bucket, unsigned *sent)
         pg_array_int (&rows.columns[5], card->journal_count);
         pg_array_time (&rows.columns[6], card->pending_until);
         pg_array_time (&rows.columns[7], first_expiry (card));
+        pg_array_time (&rows.columns[8], card->booked_until);
     }
     return rows_send (unit, STATEMENT_CARDS_UPDATE, bucket, false, false, &rows, sent);
 }

@@ -296,6 +296,7 @@ CREATE TABLE loyalty_cards (
     journal_count integer NOT NULL DEFAULT 0 CHECK (journal_count >= 0),
     pending_until timestamptz NOT NULL DEFAULT '-infinity', -- no lot becomes usable after it
     first_expiry  timestamptz NOT NULL DEFAULT 'infinity', -- no live lot expires before it: most orders need read no lots
+    booked_until  timestamptz NOT NULL DEFAULT '-infinity', -- no lot whose expiry was booked expires after it
     version       bigint NOT NULL DEFAULT 1,
     odoo_card_id  bigint,
     created_at    timestamptz NOT NULL,

@@ -100,6 +100,8 @@ DAMAGE = {
                                ["14_card_instants"], "first expiry"),
     "pending lots of a card": ("UPDATE point_moves SET usable_from = 'infinity' WHERE card_id = %(card)s AND lot_no = 1",
                                ["14_card_instants"], "pending until"),
+    "a lot booked later than its card says": ("UPDATE point_moves SET state = 3 WHERE card_id = %(card)s AND lot_no = 1",
+                                              ["14_card_instants"], "booked until"),
     "bucket of a card": ("UPDATE loyalty_cards SET bucket = bucket + 1 WHERE card_id = %(card)s", ["13_card_counts"], "bucket"),
     "a card that is gone": ("DELETE FROM loyalty_cards WHERE card_id = %(card)s",
                             ["10_card_points_of_lots", "11_card_points_of_journal", "50_codes"], "points"),

@@ -24,7 +24,7 @@ struct model {
     int32_t lot_count;
     int64_t points, debt;
     struct model_row rows[ROWS_MAX];
-    uint32_t row_count;
+    uint32_t row_count, unexpired;
 };
 
 struct history {
@@ -51,13 +51,20 @@ model_alive (const struct lot *lot, int64_t instant)
     return lot->state == LOT_ACTIVE && lot->remaining > 0 && lot->expires > instant;
 }
 
+/* Also what was alive then and was booked as expired since. */
+static bool
+model_was_alive (const struct lot *lot, int64_t instant)
+{
+    return (lot->state == LOT_ACTIVE || lot->state == LOT_EXPIRED) && lot->remaining > 0 && lot->expires > instant;
+}
+
 static struct lot *
 model_next (struct model *model, int64_t instant, bool pending_too)
 {
     struct lot *next = NULL;
     for (int32_t i = 0; i < model->lot_count; i++) {
         struct lot *lot = &model->lots[i];
-        if (!model_alive (lot, instant) || (!pending_too && lot->usable_from > instant))
+        if (!model_was_alive (lot, instant) || (!pending_too && lot->usable_from > instant))
             continue;
         if (next == NULL || lot->expires < next->expires ||
             (lot->expires == next->expires &&
@@ -72,7 +79,7 @@ model_sum (struct model *model, int64_t instant, bool pending_too)
 {
     int64_t sum = 0;
     for (int32_t i = 0; i < model->lot_count; i++)
-        if (model_alive (&model->lots[i], instant) && (pending_too || model->lots[i].usable_from <= instant))
+        if (model_was_alive (&model->lots[i], instant) && (pending_too || model->lots[i].usable_from <= instant))
             sum += model->lots[i].remaining;
     return sum;
 }
@@ -136,20 +143,46 @@ model_gain (struct model *model, enum journal_kind kind, int64_t points, int64_t
     }
 }
 
+static void
+model_consume (struct model *model, struct model_row *unexpired, struct model_row *row, struct lot *lot, int64_t points)
+{
+    if (lot->state == LOT_EXPIRED)
+        model_use (model, unexpired, lot->lot_no, points);
+    model_use (model, row, lot->lot_no, -points);
+    model_take (lot, points);
+}
+
+static void
+model_row_add (struct model *model, const struct model_row *row)
+{
+    model->rows[model->row_count] = *row;
+    model_row_end (model, &model->rows[model->row_count++]);
+}
+
+/* What comes from lots whose expiry was booked is unexpired first. */
+static void
+model_unexpired (struct model *model, const struct model_row *unexpired)
+{
+    if (unexpired->use_count > 0)
+        model_row_add (model, unexpired);
+    model->unexpired += unexpired->use_count;
+}
+
 static bool
 model_spend (struct model *model, enum journal_kind kind, int64_t points, int64_t instant)
 {
     if (model_sum (model, instant, false) < points)
         return false;
-    struct model_row *row = model_row (model, kind, instant);
+    struct model_row spent = { .kind = kind, .time = instant }, *row = &spent;
+    struct model_row unexpired = { .kind = JOURNAL_UNEXPIRE, .time = instant };
     while (points > 0) {
         struct lot *lot = model_next (model, instant, false);
         int64_t taken = lot->remaining < points ? lot->remaining : points;
-        model_use (model, row, lot->lot_no, -taken);
-        model_take (lot, taken);
+        model_consume (model, &unexpired, row, lot, taken);
         points -= taken;
     }
-    model_row_end (model, row);
+    model_unexpired (model, &unexpired);
+    model_row_add (model, row);
     return true;
 }
 
@@ -163,22 +196,24 @@ model_take_back (struct model *model, int64_t points, const int32_t *named, uint
         return false;
     if (left == 0 && shortfall == SHORTFALL_FORGIVE)
         return true;
-    struct model_row *row = model_row (model, JOURNAL_TAKE_BACK, instant);
+    struct model_row taken_back = { .kind = JOURNAL_TAKE_BACK, .time = instant }, *row = &taken_back;
+    struct model_row unexpired = { .kind = JOURNAL_UNEXPIRE, .time = instant };
     for (uint32_t i = 0; left > 0; i++) {
         struct lot *lot;
         if (i < named_count) {
-            if (named[i] > model->lot_count || !model_alive (&model->lots[named[i] - 1], instant))
+            if (named[i] > model->lot_count || !model_was_alive (&model->lots[named[i] - 1], instant))
                 continue;
             lot = &model->lots[named[i] - 1];
         } else
             lot = model_next (model, instant, true);
         int64_t taken = lot->remaining < left ? lot->remaining : left;
-        model_use (model, row, lot->lot_no, -taken);
-        model_take (lot, taken);
+        model_consume (model, &unexpired, row, lot, taken);
         left -= taken;
     }
-    model->debt += shortfall == SHORTFALL_DEBT ? *missing : 0;
-    model_row_end (model, row);
+    int64_t debt = model->debt + (shortfall == SHORTFALL_DEBT ? *missing : 0);
+    model_unexpired (model, &unexpired);
+    model->debt = debt;
+    model_row_add (model, row);
     return true;
 }
 
@@ -304,6 +339,18 @@ store_pending (void *context, struct card *card, int64_t instant, struct error *
     return 0;
 }
 
+static int
+store_booked (void *context, struct card *card, int64_t instant, struct error *err)
+{
+    struct history *history = context;
+    if (store_failure (history, err) != 0)
+        return -1;
+    for (int32_t i = 0; i < history->stored_count; i++)
+        if (history->stored[i].state == LOT_EXPIRED && history->stored[i].expires > instant)
+            check (ledger_add_stored_lot (card, &history->stored[i], history->arena) == 0);
+    return 0;
+}
+
 static void
 batch_begin (struct history *history)
 {
@@ -313,7 +360,8 @@ batch_begin (struct history *history)
                           .debt = card->debt,
                           .lot_count = card->lot_count,
                           .journal_count = card->journal_count,
-                          .pending_until = card->pending_until };
+                          .pending_until = card->pending_until,
+                          .booked_until = card->booked_until };
     *card = fresh;
     history->rows_before = history->model.row_count;
     history->store_fails = false;
@@ -439,7 +487,7 @@ step (struct history *history)
     struct model *model = &history->model;
     struct card *card = &history->card;
     struct lot_source source = { store_more, history, random_chance (random, 70) ? store_find : NULL,
-                                 random_chance (random, 70) ? store_pending : NULL };
+                                 random_chance (random, 70) ? store_pending : NULL, store_booked };
     struct lot_finder finder = { store_find, history };
     struct arena *arena = history->starved != NULL && random_chance (random, 30) ? history->starved : history->arena;
     struct error err = { 0 };
@@ -549,7 +597,7 @@ Test (ledger, random_histories_match_the_model)
 {
     static struct history history;
     struct arena *arena = arena_new (16 << 20);
-    unsigned rows = 0, lots = 0, failures = 0, refusals = 0, extensions = 0;
+    unsigned rows = 0, lots = 0, failures = 0, refusals = 0, extensions = 0, unexpired = 0;
     for (unsigned seed = 1; seed <= HISTORIES; seed++) {
         history = (struct history){ .random = { seed }, .seed = seed, .arena = arena, .now = 100 };
         run (&history);
@@ -558,11 +606,12 @@ Test (ledger, random_histories_match_the_model)
         failures += history.failures;
         refusals += history.refusals;
         extensions += history.extensions;
+        unexpired += history.model.unexpired;
     }
     arena_destroy (&arena);
-    cr_log_info ("%u rows, %u lots, %u failures, %u refusals, %u extensions", rows, lots, failures, refusals,
-                 extensions);
+    cr_log_info ("%u rows, %u lots, %u failures, %u refusals, %u extensions, %u unexpired", rows, lots, failures,
+                 refusals, extensions, unexpired);
     /* The histories did go through what they are for. */
     cr_assert (rows > 10 * HISTORIES && lots > 5 * HISTORIES);
-    cr_assert (failures > 200 && refusals > 1000 && extensions > 200);
+    cr_assert (failures > 200 && refusals > 1000 && extensions > 200 && unexpired > 200);
 }

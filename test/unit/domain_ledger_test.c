@@ -260,7 +260,7 @@ stored_card (struct reads *reads)
     card.points = 10 * STORED_COUNT;
     card.lot_count = STORED_COUNT;
     card.pending_until = 500;
-    return (struct lot_source){ read_more, reads, read_one, read_pending };
+    return (struct lot_source){ read_more, reads, read_one, read_pending, NULL };
 }
 
 Test (ledger, rule_20_reads_no_more_lots_than_it_spends)
@@ -388,6 +388,84 @@ Test (ledger, rule_35_rewards_that_were_given_take_what_there_is_and_the_rest_is
     cr_assert_eq (ledger_spend_owing (&card, 30, 5, NULL, arena, &row, &missing, &err), -1);
     cr_assert_eq (err.code, ERROR_INVALID_REQUEST);
     cr_assert_eq (card.points, 17);
+}
+
+Test (ledger, rule_35_a_lot_that_was_booked_as_expired_since_is_used_and_its_expiry_taken_back)
+{
+    gain (100, 1, 1000);
+    gain (40, 1, 2000);
+    cr_assert_eq (ledger_expire (&card, 1500, NULL, arena, NULL, &err), 0);
+    cr_assert_eq (balance (1500), 40);
+    cr_assert_eq (balance (999), 140, "what was alive then counts then");
+    const struct journal_row *row = spend (70, 999);
+    expect_row (row_last (1), JOURNAL_UNEXPIRE, 70, 110, 0);
+    expect_use (row_last (1), 0, 1, 70);
+    expect_row (row, JOURNAL_REDEEM, -70, 40, 0);
+    expect_use (row, 0, 1, 70);
+    cr_assert_eq (lot (1)->state, LOT_EXPIRED);
+    cr_assert_eq (lot (1)->remaining, 30);
+    cr_assert_eq (balance (1500), 40);
+    row = spend (50, 999);
+    expect_row (row_last (1), JOURNAL_UNEXPIRE, 30, 70, 0);
+    expect_row (row, JOURNAL_REDEEM, -50, 20, 0);
+    expect_use (row, 0, 1, 30);
+    expect_use (row, 1, 2, 20);
+    cr_assert_eq (lot (1)->state, LOT_DEPLETED);
+    cr_assert_eq (balance (999), 20);
+}
+
+Test (ledger, rule_35_what_expired_before_the_orders_date_is_not_used_nor_is_what_was_gained_after)
+{
+    int64_t missing;
+    const struct journal_row *row;
+    gain (100, 1, 1000);
+    gain (40, 1200, 1300);
+    cr_assert_eq (ledger_expire (&card, 1500, NULL, arena, NULL, &err), 0);
+    cr_assert_eq (balance (1000), 0);
+    cr_assert_eq (balance (1250), 40);
+    cr_assert_eq (ledger_spend (&card, JOURNAL_REDEEM, 1, 1000, NULL, arena, &row, &err), -1);
+    cr_assert_eq (err.code, ERROR_INSUFFICIENT_POINTS);
+    cr_assert_eq (ledger_spend_owing (&card, 50, 1250, NULL, arena, &row, &missing, &err), 0);
+    sound ();
+    cr_assert_eq (missing, 10);
+    expect_row (row_last (1), JOURNAL_UNEXPIRE, 40, 40, 0);
+    expect_row (row, JOURNAL_REDEEM, -40, 0, 10);
+}
+
+static int
+read_booked (void *context, struct card *of, int64_t instant, struct error *error)
+{
+    static const struct lot BOOKED = { 1, LOT_EXPIRED, 1, 1, 1000, 10, 10, 0, 0, false, false };
+    struct reads *reads = context;
+    reads->more++;
+    if (reads->fail)
+        return error_set (error, ERROR_UNAVAILABLE, "the store is out of reach");
+    return instant < BOOKED.expires ? ledger_add_stored_lot (of, &BOOKED, arena) : 0;
+}
+
+Test (ledger, rule_35_booked_lots_are_read_only_for_a_time_before_the_last_of_them_expired)
+{
+    struct reads reads = { 0 };
+    struct lot_source source = { .booked = read_booked, .context = &reads };
+    int64_t points;
+    card.complete = true;
+    card.lot_count = 1;
+    card.booked_until = 1000;
+    cr_assert_eq (ledger_balance (&card, 1000, &source, arena, &points, &err), 0);
+    cr_assert_eq (points, 0);
+    cr_assert_eq (reads.more, 0);
+    reads.fail = true;
+    cr_assert_eq (ledger_balance (&card, 999, &source, arena, &points, &err), -1);
+    cr_assert_eq (err.code, ERROR_UNAVAILABLE);
+    reads.fail = false;
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq (ledger_balance (&card, 999, &source, arena, &points, &err), 0);
+        cr_assert_eq (points, 10);
+    }
+    cr_assert_eq (reads.more, 2, "what was read once is not read again");
+    card.points = INT64_MAX - 5;
+    cr_assert_eq (ledger_spend (&card, JOURNAL_REDEEM, 6, 999, &source, arena, NULL, &err), -1);
+    cr_assert_eq (err.code, ERROR_INVALID_REQUEST, "more points than can be counted");
 }
 
 Test (ledger, rule_33_a_named_lot_is_read_by_its_number)
