@@ -658,6 +658,20 @@ Test (ledger, rule_22_what_is_held_is_not_spent_by_anyone_else)
     cr_assert_eq (balance (5), 60, "the balance that is seen includes what is held");
 }
 
+Test (ledger, rule_22_what_is_held_of_an_orders_own_lot_is_not_taken_back)
+{
+    int64_t missing;
+    int32_t named = gain (100, 1, 1000);
+    hold ("A", 60, 5, 500);
+    gain (100, 6, 2000);
+    cr_assert_eq (ledger_take_back (&card, 100, &named, 1, SHORTFALL_DEBT, 7, NULL, arena, &missing, &err), 0);
+    sound ();
+    cr_assert_eq (missing, 0);
+    expect_use (row_last (0), 0, 1, 40);
+    expect_use (row_last (0), 1, 2, 60);
+    cr_assert_eq (lot (1)->remaining, 60);
+}
+
 /* ---------------------------------------------------------------- rule 33: giving back */
 
 Test (ledger, rule_33_given_back_to_its_lots)

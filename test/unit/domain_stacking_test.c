@@ -367,6 +367,22 @@ Test (rule_25, of_a_named_group_the_program_that_saves_most_stays)
     cr_expect (eq (int, cart_rejected (cart, 1), REASON_BETTER_DISCOUNT));
 }
 
+Test (rule_25, of_equal_programs_of_a_named_group_the_first_stays)
+{
+    cart_line (cart, 1, "1", "100");
+    cart_offer_on (cart, 1, DISCOUNT_PERCENT, "10", IDS (cart, 1));
+    cart_offer_on (cart, 2, DISCOUNT_PER_ORDER, "10", IDS (cart, 1));
+    stacks (1, STACK_BEST_OF, "summer");
+    stacks (2, STACK_BEST_OF, "summer");
+    run ();
+    saved_is (1, "10");
+    saved_is (2, "0");
+    cart_program (cart, 1)->priority = 1; /* stands behind the other now */
+    run ();
+    saved_is (1, "0");
+    saved_is (2, "10");
+}
+
 Test (rule_25, a_program_is_measured_with_all_its_claims)
 {
     /* 6.00 and 6.00 again beat 10.00 once. */
