@@ -1,5 +1,6 @@
 """Referral codes (rule 29): the friend's first order, the owner's points, limits, races, refunds, and workers that die."""
 
+import random
 import threading
 import time
 from decimal import Decimal
@@ -523,6 +524,143 @@ def test_rule_29_jobs_and_orders_at_once(shop):
     replies = at_once(shop.endpoint, requests[::3] + requests[1::3] + requests[2::3])
     assert {error_of(reply)["code"] for reply in replies if not reply["ok"]} <= {"busy"}  # two steps of a job at once
     assert balance(shop, card) == "310.00"
+
+
+def test_rule_29_with_an_exchange(shop):
+    """The friend brings something back that was bought without a name: what is covered earns nothing, the rest does."""
+    _, card, code = owner_of(shop)
+    bought = order(None, line(2, 1, "30.00"))
+    shop.call("order.process", bought)
+    sale = order(
+        new_partner(), line(1, 1, "100.00"), line(2, -1, "30.00", refund_of={"order_id": bought["order_id"]}), claims=[{"code": code}]
+    )
+    done = shop.call("order.process", sale)
+    assert (done["amount_total"], [entry["points"] for entry in done["referrals"]]) == ("65.00", ["10.00"])
+    assert balance(shop, card) == "10.00"
+
+
+# Histories
+
+
+class Owner:
+    """What an owner's card and code should be, whenever anybody looks: as if everything were booked at once."""
+
+    def __init__(self, limit):
+        self.limit, self.uses, self.blocked = limit, 0, False
+        self.points = self.debt = Decimal(0)
+        self.orders = []  # that stand: [order, points, units left]
+
+    def gain(self, points):
+        paid = min(self.debt, points)
+        self.debt -= paid
+        self.points += points - paid
+
+    def take_back(self, points):
+        taken = min(self.points, points)
+        self.points -= taken
+        self.debt += points - taken
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rule_29_any_history(shop, seed):
+    """Friends, refunds, cancellations, adjustments, blocks and jobs in any order: balance, debt and uses are right after each."""
+    dice = random.Random(seed)
+    program_id = 40 + seed
+    owner = Owner(limit=dice.choice([3, 6, 1000]))
+    shop.call("program.put", referral_program(program_id, max_referral_usage=owner.limit))
+    partner, card, code = owner_of(shop, program_id)
+    for _ in range(80):
+        play(shop, dice, owner, card, code)
+        held = shop.call("card.get", {"card_id": card})
+        assert (Decimal(held["balance"]), Decimal(held["debt"])) == (owner.points, owner.debt)
+        if not owner.blocked:
+            told = shop.call("coupon.check", {"code": code})["state"]
+            assert told == ("usable" if owner.uses < owner.limit else "used")
+    shop.call("job.run", {"job": "referrals"})
+    assert pending(shop, card) == 0
+    assert Decimal(balance(shop, card)) == owner.points
+
+
+def play(shop, dice, owner, card, code):
+    """One step of a history, on the engine and on the model."""
+    what = dice.choices(["friend", "refund", "cancel", "adjust", "job", "block"], [40, 20, 10, 15, 10, 5])[0]
+    if what == "friend":
+        units = dice.randrange(1, 4)
+        sale = order(new_partner(), line(1, units, "100.00"), claims=[{"code": code}])
+        if owner.blocked or owner.uses >= owner.limit:
+            with refused("card_blocked" if owner.blocked else "limit_reached"):
+                shop.call("order.process", sale)
+            return
+        shop.call("order.process", sale)
+        owner.orders.append([sale, Decimal(10 * units), units])
+        owner.uses += 1
+        owner.gain(Decimal(10 * units))
+    elif what == "refund" and owner.orders:
+        entry = dice.choice(owner.orders)
+        units = dice.randrange(1, entry[2] + 1)
+        shop.call("order.refund", refund(entry[0]["order_id"], line(1, -units, "100.00")))
+        entry[2] -= units
+        if entry[2] == 0:
+            owner.orders.remove(entry)
+            owner.uses -= 1
+            owner.take_back(entry[1])
+    elif what == "cancel":
+        whole = [entry for entry in owner.orders if entry[2] * 10 == entry[1]]
+        if whole:
+            entry = dice.choice(whole)
+            shop.call("order.cancel", {"order_id": entry[0]["order_id"]})
+            owner.orders.remove(entry)
+            owner.uses -= 1
+            owner.take_back(entry[1])
+    elif what == "adjust" and not owner.blocked:
+        points = Decimal(dice.randrange(-40, 20) or 1)
+        body = {"card_id": card, "points": str(points), "reason": "x"}
+        if points < -owner.points:
+            with refused("insufficient_points"):
+                shop.call("card.adjust", body)
+        else:
+            shop.call("card.adjust", body)
+            owner.gain(points) if points > 0 else owner.take_back(-points)
+    elif what == "job":
+        shop.call("job.run", {"job": "referrals"})
+    elif what == "block":
+        owner.blocked = not owner.blocked
+        shop.call("card.block" if owner.blocked else "card.unblock", {"card_id": card, "reason": "x"})
+
+
+# Owners that become one
+
+
+def test_rule_29_a_merged_owner_keeps_the_code(shop):
+    """Card and code are the other's; what waits is booked; and it is a code of one's own for both."""
+    gone, card, code = owner_of(shop)
+    stays = new_partner()
+    shop.call("order.process", order(stays))
+    shop.call("order.process", first_order(code))
+    shop.call("member.merge", {"partner_id": gone, "into_partner_id": stays, "reason": "the same"})
+    assert (pending(shop, card), balance(shop, card)) == (0, "10.00")
+    assert shop.call("card.get", {"card_id": card})["partner_id"] == stays
+    for partner in (gone, stays):
+        with refused("claim_refused", reason="own_code"):
+            shop.call("order.process", first_order(code, partner))
+        there = shop.call("referral.create", {"partner_id": partner, "program_id": PROGRAM})
+        assert (there["created"], there["code"]) == (False, code)
+    shop.call("order.process", first_order(code))
+    claim = {"program_id": PROGRAM, "card": {"card_id": card}}
+    assert shop.call("order.process", order(stays, line(1, 1, "20.00"), claims=[claim]))["amount_total"] == "15.00"
+    assert balance(shop, card) == "10.00"
+
+
+def test_rule_29_a_friend_that_was_merged_is_no_new_customer(shop):
+    _, card, code = owner_of(shop)
+    gone, stays = new_partner(), new_partner()
+    for partner in (gone, stays):
+        shop.call("order.process", order(partner))
+    shop.call("member.merge", {"partner_id": gone, "into_partner_id": stays, "reason": "the same"})
+    for partner in (gone, stays):
+        with refused("claim_refused", reason="not_first_order"):
+            shop.call("order.process", first_order(code, partner))
+    assert balance(shop, card) == "0.00"
 
 
 # What fsck says
