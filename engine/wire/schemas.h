@@ -389,7 +389,7 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
 #define JOB_RUN_FIELDS(X)                                                                                              \
     X (JOB_RUN, JOB, "job", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_JOB, "expire: book what ran out; memberships: evaluate every member's level; holds: let go of holds that ran out, forget old ones; referrals: book points that wait for owners of referral codes") \
     X (JOB_RUN, PERIOD, "period", WIRE_STRING, WIRE_DISTINCT, 1, 64, 0, NULL, NULL, "what it is done for, once (\"2026-11-21\"): done before, it does nothing. Absent: goes on with what is not done, else begins again") \
-    X (JOB_RUN, LIMIT, "limit", WIRE_INT, 0, 1, JOB_ROWS_MAX, 200, NULL, NULL, "rows that one call works on at most")
+    X (JOB_RUN, LIMIT, "limit", WIRE_INT, 0, 1, JOB_ROWS_MAX, 100, NULL, NULL, "rows that one call works on at most")
 
 #define REFERRAL_CREATE_FIELDS(X)                                                                                      \
     X (REFERRAL_CREATE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member whose code it is") \

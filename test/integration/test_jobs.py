@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness import Engine, environment, program, wait_until
+from loyalty_client import METHODS
 from raw_client import RawClient, at_once, error_of, result_of
 from shop import line, loyalty_program, new_id, new_partner, order, refused
 
@@ -170,6 +171,10 @@ def test_only_jobs_that_there_are(shop):
         shop.call("job.run", {"job": "everything"})
     with refused("invalid_request", path="limit"):
         shop.call("job.run", {"job": "expire", "limit": 0})
+
+
+def test_only_admins_may():
+    assert METHODS["job.run"]["roles"] == ["admin"]
 
 
 def test_orders_on_the_same_cards_meanwhile(shop):

@@ -2,6 +2,7 @@
 of orders that come late; every member evaluated by the job (rules 8, 21, 23, 32, 35)."""
 
 import datetime
+import threading
 
 import pytest
 
@@ -150,6 +151,36 @@ def test_rule_32_all_members_by_the_job_as_one_by_one(shop):
     assert {level_of(shop, partner) for partner in kept} == {SILVER}
 
 
+def test_rule_32_orders_meanwhile_and_the_job_agree(shop):
+    """Orders that reach a level while every member is evaluated: each counts once, no points are lost or doubled."""
+    partners = [new_partner() for _ in range(6)]
+    for partner in partners:
+        bought_then(shop, partner, "150.00", days=500)
+    evaluate_all(shop)
+    for partner in partners:
+        pass_days(shop, partner, 31)
+    stop = threading.Event()
+
+    def jobs():
+        client = shop.client()
+        while not stop.is_set():
+            client.call("job.run", {"job": "memberships", "limit": 2}, timeout=30)
+
+    thread = threading.Thread(target=jobs)
+    thread.start()
+    try:
+        for _ in range(4):
+            for partner in partners:
+                shop.call("order.process", order(partner, line(price="30.00")), timeout=30)
+    finally:
+        stop.set()
+        thread.join()
+    evaluate_all(shop)
+    for partner in partners:
+        assert level_of(shop, partner) == SILVER
+        assert points(shop, partner) == {PROGRAMS[SILVER]: "270.00"}
+
+
 def test_rule_32_a_level_given_until_a_day_ends_there(shop):
     partner = new_partner()
     buy(shop, partner, "1.00")
@@ -240,3 +271,50 @@ def test_a_step_that_cannot_change_one_member_goes_on_with_the_others(shop):
         shop.query(f"DELETE FROM point_moves WHERE card_id = {card} AND remaining = {huge}")
         shop.query(f"UPDATE loyalty_cards SET points = points - {huge}, lot_count = lot_count - 1 WHERE card_id = {card}")
     assert evaluate_all(shop)["total_changed"] == 1 and level_of(shop, full) == BRONZE
+
+
+# Other paths
+
+
+@pytest.fixture(scope="module")
+def yearly():
+    """A calendar year's spending counts; who comes to another level begins anew."""
+    levels = [
+        {"membership_product_id": BRONZE, "sequence": 1, "on_change": "reset"},
+        {"membership_product_id": SILVER, "sequence": 2, "threshold": "100.00", "window": "calendar_year", "on_change": "reset"},
+        {"membership_product_id": GOLD, "sequence": 3, "threshold": "200.00", "window": "calendar_year", "is_downgradable": False},
+    ]
+    with Engine() as engine:
+        engine.call("reference.put", {"products": [{"product_id": 1}], "levels": levels})
+        for level in PROGRAMS:
+            engine.call("program.put", primary(level))
+        yield engine
+        engine.assert_ledger_holds()
+
+
+def test_rule_32_the_calendar_year_begins_anew(yearly):
+    partner = new_partner()
+    before = f"{datetime.datetime.now(UTC).year - 1}-12-31T12:00:00Z"
+    reached = buy(yearly, partner, "150.00", date=before, **{"import": True})["membership"]
+    assert (reached["after"], reached["spending"]) == (SILVER, "150.00")
+    assert evaluate_all(yearly)["total_changed"] == 1  # no grace
+    assert level_of(yearly, partner) == BRONZE
+    answer = buy(yearly, partner, "99.00")["membership"]
+    assert (answer["after"], answer["spending"], answer["missing"]) == (BRONZE, "99.00", "1.00")
+
+
+def test_rule_23_points_are_reset_where_the_level_says_so(yearly):
+    partner = new_partner()
+    buy(yearly, partner, "120.00")
+    assert level_of(yearly, partner) == SILVER and points(yearly, partner) == {}
+    assert history(yearly, partner, BRONZE) == [("earn", "120.00", BRONZE), ("transfer", "-120.00", SILVER)]
+    buy(yearly, partner, "90.00")
+    assert level_of(yearly, partner) == GOLD and points(yearly, partner) == {PROGRAMS[GOLD]: "90.00"}
+
+
+def test_rule_32_a_level_that_cannot_be_lost_stays(yearly):
+    partner = new_partner()
+    before = f"{datetime.datetime.now(UTC).year - 1}-12-31T12:00:00Z"
+    buy(yearly, partner, "500.00", date=before, **{"import": True})
+    evaluate_all(yearly)
+    assert level_of(yearly, partner) == GOLD

@@ -136,7 +136,7 @@ command_job (int argc, char **argv)
     const struct option_spec specs[] = {
         CONNECT_OPTIONS (where),
         { "period", OPTION_TEXT, &run.period, "TEXT", "what it is done for, once: done before, it does nothing", 0, 0 },
-        { "limit", OPTION_NUMBER, &run.limit, "N", "rows that a step works on at most (default 200)", 1, JOB_ROWS_MAX },
+        { "limit", OPTION_NUMBER, &run.limit, "N", "rows that a step works on at most (default 100)", 1, JOB_ROWS_MAX },
         { "json", OPTION_FLAG, &run.json, NULL, "print the result as JSON", 0, 0 },
         { NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0 },
     };
