@@ -127,8 +127,10 @@ check_tree (const struct catalog *catalog, struct arena *arena, struct error *er
             walked[category - catalog->categories] = i + 1;
             category = category->has_parent ? category_find (catalog, category->parent_id) : NULL;
         }
-        if (category != NULL && walked[category - catalog->categories] == i + 1)
-            return error_set (err, ERROR_INVALID_REQUEST, "category %lld is below itself", (long long)category->id);
+        if (category != NULL && walked[category - catalog->categories] == i + 1) {
+            error_set (err, ERROR_INVALID_REQUEST, "category %lld is below itself", (long long)category->id);
+            return error_detail (err, "category_id", "%lld", (long long)category->id);
+        }
     }
     return 0;
 }
@@ -188,10 +190,12 @@ check_codes (const struct catalog *catalog, struct arena *arena, struct error *e
     }
     sort_items (codes, count, sizeof *codes, compare_codes);
     for (size_t i = 1; i < count; i++)
-        if (code_compare (codes[i - 1].code, codes[i].code) == 0 && codes[i - 1].program_id != codes[i].program_id)
-            return error_set (err, ERROR_INVALID_REQUEST, "the programs %lld and %lld have the same code \"%.*s\"",
-                              (long long)codes[i - 1].program_id, (long long)codes[i].program_id,
-                              (int)codes[i].code.size, codes[i].code.data);
+        if (code_compare (codes[i - 1].code, codes[i].code) == 0 && codes[i - 1].program_id != codes[i].program_id) {
+            error_set (err, ERROR_INVALID_REQUEST, "the programs %lld and %lld have the same code \"%.*s\"",
+                       (long long)codes[i - 1].program_id, (long long)codes[i].program_id, (int)codes[i].code.size,
+                       codes[i].code.data);
+            return error_detail (err, "code", "%.*s", (int)codes[i].code.size, codes[i].code.data);
+        }
     return 0;
 }
 
@@ -205,10 +209,12 @@ check_primary (const struct catalog *catalog, struct error *err)
         for (uint32_t j = i + 1; j < catalog->program_count; j++) {
             const struct program *second = &catalog->programs[j];
             if (second->is_primary_loyalty && second->has_membership && second->state == PROGRAM_ACTIVE &&
-                second->membership_product_id == first->membership_product_id)
-                return error_set (err, ERROR_INVALID_REQUEST,
-                                  "the programs %lld and %lld are both primary for the membership %lld",
-                                  (long long)first->id, (long long)second->id, (long long)first->membership_product_id);
+                second->membership_product_id == first->membership_product_id) {
+                error_set (err, ERROR_INVALID_REQUEST,
+                           "the programs %lld and %lld are both primary for the membership %lld", (long long)first->id,
+                           (long long)second->id, (long long)first->membership_product_id);
+                return error_detail (err, "membership_product_id", "%lld", (long long)first->membership_product_id);
+            }
         }
     }
     return 0;

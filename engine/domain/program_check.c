@@ -56,6 +56,10 @@ check_limits (const struct program *program, struct error *err)
             return program_refuse (err, NULL, LIMIT_NAMES[limit], "must not be negative");
     if (program->pending_days < 0)
         return program_refuse (err, NULL, "pending_days", "must not be negative");
+    if (program->restore_extends != (program->extend_days > 0))
+        return program_refuse (err, NULL, "extend_days",
+                               program->restore_extends ? "restore_expired extend_days needs the days"
+                                                        : "only with restore_expired extend_days");
     if (program->type != PROGRAM_REFERRAL && program->max_referral_usage != 0)
         return program_refuse (err, NULL, "max_referral_usage", "only of a referral program");
     return 0;

@@ -52,7 +52,7 @@ static int
 check_special_price (const struct reward *reward, const struct program_place *place, struct error *err)
 {
     if (reward->special_price_minor < 0)
-        return program_refuse (err, place, "special_price", "must not be negative");
+        return program_refuse (err, place, "special_price", "must say what a unit costs, 0 or more");
     if (reward->max_units_micro < 0)
         return program_refuse (err, place, "max_units", "must not be negative");
     return 0;
@@ -67,7 +67,7 @@ check_special_set (const struct reward *reward, const struct program_place *plac
         if (reward->set_items[i].qty_micro < MICRO || reward->set_items[i].qty_micro % MICRO != 0)
             return program_refuse (err, place, "set_items", "each qty must be whole units, at least 1");
     if (reward->set_price_minor < 0)
-        return program_refuse (err, place, "set_price", "must not be negative");
+        return program_refuse (err, place, "set_price", "must say what a set costs, 0 or more");
     if (reward->max_sets < 0)
         return program_refuse (err, place, "max_sets", "must not be negative");
     return 0;

@@ -4,6 +4,7 @@
 #include "worker/program_decode.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static int
 no_memory (struct change *change)
@@ -160,6 +161,53 @@ change_check (struct change *change)
     return check_programs (change);
 }
 
+/* The last program of the change that has this code, or is primary for this membership: its field. NULL: none. */
+static const char *
+program_in_conflict (struct change *change, struct str code, int64_t membership_product_id)
+{
+    for (uint32_t i = change->programs.count; i-- > 0;) {
+        const struct program *program = &change->checked[i];
+        const char *at = change->programs.items[i].path, *dot = at[0] != '\0' ? "." : "";
+        if (program->state != PROGRAM_ACTIVE)
+            continue;
+        if (code.size == 0 && program->is_primary_loyalty && program->membership_product_id == membership_product_id)
+            return arena_printf (change->arena, "%s%sis_primary_loyalty", at, dot);
+        for (uint32_t r = 0; r < program->rule_count && code.size > 0; r++)
+            if (program->rules[r].code.size > 0 && code_compare (program->rules[r].code, code) == 0)
+                return arena_printf (change->arena, "%s%srules[%u].code", at, dot, r);
+    }
+    return NULL;
+}
+
+/* A cycle may be named by a category that stays as it is: the change closed it all the same. */
+static const char *
+category_in_conflict (struct change *change, int64_t category_id)
+{
+    for (uint32_t i = 0; i < change->categories.count; i++)
+        if (change->categories.items[i].record->fields[F_CATEGORY_ID].integer == category_id)
+            return arena_printf (change->arena, "%s.parent_id", change->categories.items[i].path);
+    return change->categories.count > 0 ? "categories" : NULL;
+}
+
+/* Names the field of the change by which the catalog as a whole cannot stand. */
+static void
+name_conflict (struct change *change)
+{
+    struct error inner = change->request->error;
+    const char *path = NULL;
+    if (inner.code != ERROR_INVALID_REQUEST || inner.detail_count != 1)
+        return;
+    const char *name = inner.details[0].name, *value = inner.details[0].value;
+    if (strcmp (name, "code") == 0)
+        path = program_in_conflict (change, str_of (value), 0);
+    else if (strcmp (name, "membership_product_id") == 0)
+        path = program_in_conflict (change, STR (""), strtoll (value, NULL, 10));
+    else if (strcmp (name, "category_id") == 0)
+        path = category_in_conflict (change, strtoll (value, NULL, 10));
+    if (path != NULL)
+        error_field (&change->request->error, inner.code, path, "%s", inner.message);
+}
+
 /* Builds the catalog as it will be; what cannot stand together is refused. */
 static int
 check_together (struct change *change, int64_t version)
@@ -194,6 +242,8 @@ check_together (struct change *change, int64_t version)
     int status = catalog_load (executor->pg, executor->engine, version, &candidate, change->arena, &catalog,
                                executor_deadline_us (executor), &failure, &change->request->error);
     executor->unit.failure = failure;
+    if (status < 0)
+        name_conflict (change);
     return status;
 }
 

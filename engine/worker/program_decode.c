@@ -94,6 +94,13 @@ rule_of (const struct wire_record *record, uint32_t position, struct arena *aren
     }
 }
 
+/* A price that is not given is none: what is meant to be free says 0. */
+static int64_t
+price_of (const struct wire_value *value)
+{
+    return value->present ? value->integer : -1;
+}
+
 static int
 reward_of (const struct wire_record *record, uint32_t position, struct arena *arena, struct reward *reward)
 {
@@ -117,10 +124,10 @@ reward_of (const struct wire_record *record, uint32_t position, struct arena *ar
         .filter = filter_of (fields, FILTER, arena),
         .reward_products = id_list_of (&fields[F_REWARD_REWARD_PRODUCT_IDS], arena),
         .reward_product_qty_micro = fields[F_REWARD_REWARD_PRODUCT_QTY].integer,
-        .special_price_minor = fields[F_REWARD_SPECIAL_PRICE].integer,
+        .special_price_minor = price_of (&fields[F_REWARD_SPECIAL_PRICE]),
         .max_units_micro = fields[F_REWARD_MAX_UNITS].integer,
         .set_item_count = fields[F_REWARD_SET_ITEMS].list.count,
-        .set_price_minor = fields[F_REWARD_SET_PRICE].integer,
+        .set_price_minor = price_of (&fields[F_REWARD_SET_PRICE]),
         .max_sets = fields[F_REWARD_MAX_SETS].integer,
         .step_count = fields[F_REWARD_DISCOUNTS].list.count,
         .points = fields[F_REWARD_POINTS].integer,
@@ -167,6 +174,24 @@ hours_of (const struct wire_value *hours, struct program *program, struct error 
     if (program->hours_from_minute < 0 || program->hours_to_minute < 0)
         return error_field (err, ERROR_INVALID_REQUEST, program->hours_from_minute < 0 ? "hours[0]" : "hours[1]",
                             "must be a time of day as HH:MM");
+    return 0;
+}
+
+static int
+expiry_of (const struct wire_record *record, struct expiry *expiry, struct error *err)
+{
+    if (record == NULL)
+        return 0;
+    const struct wire_value *count = &record->fields[F_EXPIRY_COUNT], *date = &record->fields[F_EXPIRY_DATE];
+    *expiry = (struct expiry){ .policy = (enum expiry_policy)record->fields[F_EXPIRY_POLICY].integer,
+                               .count = (int)count->integer,
+                               .date = (int32_t)date->integer };
+    bool counts = expiry->policy == EXPIRY_DAYS || expiry->policy == EXPIRY_MONTHS || expiry->policy == EXPIRY_YEARS;
+    if (count->present && !counts)
+        return error_field (err, ERROR_INVALID_REQUEST, "expiry.count", "only with policy days, months or years");
+    if (date->present != (expiry->policy == EXPIRY_DATE))
+        return error_field (err, ERROR_INVALID_REQUEST, "expiry.date", "%s",
+                            date->present ? "only with policy date" : "policy date needs the last day");
     return 0;
 }
 
@@ -304,13 +329,8 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
     };
     if (fields[F_PROGRAM_BEST_OF].present)
         program->best_of = kept_text (&fields[F_PROGRAM_BEST_OF], arena);
-    const struct wire_record *expiry = fields[F_PROGRAM_EXPIRY].record;
-    if (expiry != NULL)
-        program->expiry = (struct expiry){
-            .policy = (enum expiry_policy)expiry->fields[F_EXPIRY_POLICY].integer,
-            .count = (int)expiry->fields[F_EXPIRY_COUNT].integer,
-            .date = (int32_t)expiry->fields[F_EXPIRY_DATE].integer,
-        };
+    if (expiry_of (fields[F_PROGRAM_EXPIRY].record, &program->expiry, err) < 0)
+        return -1;
     if (hours_of (&fields[F_PROGRAM_HOURS], program, err) < 0)
         return -1;
     if (parts_of (fields, arena, program) < 0 || !program_is_whole (program))

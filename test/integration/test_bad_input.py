@@ -362,6 +362,88 @@ def test_what_is_not_there(raw, method, body):
     refused(raw, method, body, "not_found")
 
 
+# Orders that say what cannot be
+
+
+@pytest.mark.parametrize(
+    "path, fields",
+    [
+        ("lines[0].qty", {"lines": [line(1, 0)]}),
+        ("lines[1].qty", {"lines": [line(1, 1), line(1, "0.000000")]}),
+        ("lines[1].line_id", {"lines": [line(line_id="a"), line(line_id="a")]}),
+        ("date", {"date": "1899-12-31T23:59:59Z"}),
+        ("date", {"date": "1901-01-01T00:00:00Z"}),  # not as history: too late
+        ("date", {"date": "2199-01-01T00:00:00Z"}),
+        ("date", {"date": "2199-01-01T00:00:00Z", "import": True}),
+        ("date", {"date": "2200-01-01T00:00:00Z"}),
+        ("refund_of", {"order_id": "ITSELF", "refund_of": "ITSELF", "lines": [line(qty=-1)]}),
+        ("claims[0].program_id", {"claims": [{}]}),
+        ("claims[0].program_id", {"claims": [{"reward_id": 1}]}),
+        ("claims[1].qty", {"claims": [{"program_id": 1}, {"program_id": 1, "qty": "0.5"}]}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_orders_that_cannot_be(raw, path, fields):
+    for method in ("order.quote", "order.process"):
+        refused(raw, method, dict(order(new_partner()), **fields), "invalid_request", path)
+
+
+@pytest.mark.parametrize(
+    "reason, claim",
+    [
+        ("unknown_program", {"program_id": 999}),
+        ("unknown_reward", {"program_id": 1, "reward_id": 99}),
+        ("unknown_code", {"code": "NO-SUCH-CODE"}),
+        ("unknown_card", {"program_id": 1, "card": 123456789}),
+        ("not_enough_points", {"program_id": 1, "reward_id": 2}),
+    ],
+)
+def test_claims_on_what_is_not_there(raw, reason, claim):
+    """A quote answers, order.process refuses, and neither leaves anything."""
+    body = order(new_partner(), claims=[claim])
+    answer = result_of(raw.call("order.quote", body))
+    assert [(one["ok"], one["reason"]) for one in answer["claims"]] == [(False, reason)] and answer["amount_total"] == "10.00"
+    error = refused(raw, "order.process", body, "claim_refused")
+    assert (error["details"]["reason"], error["details"]["claim"]) == (reason, "0")
+
+
+def test_cards_that_are_not_there(raw):
+    refused(raw, "order.process", order(None, cards=["NO-SUCH-CARD"]), "not_found", "cards[0]")
+    refused(raw, "order.process", order(None, cards=[123456789]), "not_found", "cards[0]")
+
+
+@pytest.fixture(scope="module")
+def sold(shop):
+    """An order of two of one product and one of another, named by their lines."""
+    body = order(new_partner(), line(1, 2, "10.00", line_id="two"), line(2, 1, "5.00", line_id="one"))
+    with RawClient(shop.endpoint) as raw:
+        result_of(raw.call("order.process", body))
+    return body
+
+
+@pytest.mark.parametrize(
+    "code, path, lines",
+    [
+        ("invalid_request", "lines[0].qty", [line(1, 1)]),
+        ("invalid_request", "lines[0].qty", [line(1, 0)]),
+        ("refund_exceeds", "lines[0].qty", [line(1, -3, refund_of={"order_id": "SOLD", "line_id": "two"})]),
+        ("refund_exceeds", "lines[1].qty", [line(1, -1, refund_of={"order_id": "SOLD", "line_id": "two"}),
+                                            line(1, -2, refund_of={"order_id": "SOLD", "line_id": "two"})]),
+        ("not_found", "lines[0].refund_of.line_id", [line(1, -1, refund_of={"order_id": "SOLD", "line_id": "three"})]),
+    ],
+    ids=["a sale", "none", "more than was bought", "more in two lines", "a line that was not sold"],
+)  # fmt: skip
+def test_refunds_of_what_was_not_bought(raw, sold, code, path, lines):
+    lines = [dict(one, refund_of=dict(one["refund_of"], order_id=sold["order_id"])) if "refund_of" in one else one for one in lines]
+    refused(raw, "order.refund", order(None, *lines), code, path)
+
+
+def test_rule_34_more_than_was_bought_without_a_line_is_uncovered(raw, sold):
+    for lines, uncovered in (([line(1, -3)], "1"), ([line(9, -1)], "1"), ([line(1, -2), line(1, -1)], "1")):
+        answer = result_of(raw.call("order.quote", order(None, *lines, refund_of=sold["order_id"])))
+        assert [one["qty"] for one in answer["uncovered"]] == [uncovered]
+
+
 # Headers and frames
 
 

@@ -203,6 +203,21 @@ CONTRADICTIONS = [
     ("rules[1].code", {"rules": [{"code": "SUMMER"}, {"code": " summer"}]}),
     ("rules[0].code", {"program_type": "coupons", "rules": [{"code": "SUMMER"}]}),
     ("rules[0].reward_point_split", {"rules": [{"reward_point_split": True, "reward_point_mode": "unit"}]}),
+    ("date_to", {"date_from": "2026-02-02", "date_to": "2026-02-01"}),
+    ("expiry.date", {"expiry": {"policy": "date"}}),
+    ("expiry.date", {"expiry": {"policy": "days", "count": 3, "date": "2030-01-01"}}),
+    ("expiry.count", {"expiry": {"policy": "end_of_year", "count": 3}}),
+    ("extend_days", {"restore_expired": "extend_days"}),
+    ("extend_days", {"extend_days": 3}),
+    ("rewards[0].special_price", {"rewards": [{"reward_type": "special_price"}]}),
+    ("rewards[0].set_items", {"rewards": [{"reward_type": "special_set", "set_price": "5.00"}]}),
+    ("rewards[0].set_items", {"rewards": [{"reward_type": "special_set", "set_price": 5, "set_items": [{"tag": "a", "qty": "1.5"}]}]}),
+    ("rewards[0].set_price", {"rewards": [{"reward_type": "special_set", "set_items": [{"product_ids": [1]}]}]}),
+    ("rewards[0].discounts", {"rewards": [{"reward_type": "multiple_discount"}]}),
+    ("rewards[0].discounts[1].discount", {"rewards": [{"reward_type": "multiple_discount", "discounts": [{"discount": 50}, {"discount": 101}]}]}),
+    ("rewards[0].reward_product_ids", {"rewards": [{"reward_type": "product"}]}),
+    ("rewards[0].reward_product_qty", {"rewards": [{"reward_type": "product", "reward_product_ids": [1], "reward_product_qty": "0.5"}]}),
+    ("rewards[0].reward_type", {"rewards": [{"reward_type": "point", "points": 5}]}),
 ]  # fmt: skip
 
 
@@ -216,6 +231,48 @@ def test_what_contradicts_itself_says_so(shop, path, fields):
     assert version(shop) == before
 
 
+def conflicts():
+    """Programs and categories that stand alone, but not together with those that are there: (path in the request, request)."""
+    primary = dict(loyalty_program(27), membership_product_id=5, is_primary_loyalty=True)
+    return [
+        ("programs[0].rules[1].code", {"programs": [promotion(27, 10, rules=[{}, {"code": " taken"}])]}),
+        ("programs[1].rules[0].code", {"programs": [promotion(27, 10, rules=[{"code": "A"}]), promotion(28, 10, rules=[{"code": "a "}])]}),
+        ("programs[0].is_primary_loyalty", {"programs": [primary]}),
+        ("programs[1].is_primary_loyalty", {"programs": [dict(primary, membership_product_id=6), dict(primary, program_id=28, membership_product_id=6)]}),
+        ("categories[1].parent_id", {"categories": [{"category_id": 64}, {"category_id": 63, "parent_id": 63}], "programs": [promotion(27, 10)]}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path, body", conflicts(), ids=lambda value: value if isinstance(value, str) else "")
+def test_what_cannot_stand_together_names_its_field(shop, folder, path, body):
+    """By program.put, by a load and by `loyalty load`: refused as a whole, and nothing is changed."""
+    shop.call("program.put", promotion(25, 10, rules=[{"mode": "with_code", "code": "TAKEN"}]))
+    shop.call("program.put", dict(loyalty_program(26), membership_product_id=5, is_primary_loyalty=True))
+    before = version(shop)
+    if "categories" not in body and path.startswith("programs[0]"):
+        with refused("invalid_request", path=path.removeprefix("programs[0].")):
+            shop.call("program.put", body["programs"][0])
+    load = shop.call("load.begin")["load_id"]
+    shop.call("load.put", dict(body, load_id=load, part=1, products=[{"product_id": 8_400}]))
+    with refused("invalid_request", path=f"part 1: {path}"):
+        shop.call("load.commit", {"load_id": load, "parts": 1})
+    file = folder / "conflict.json"
+    file.write_text(json.dumps(dict(body, products=[{"product_id": 8_400}])))
+    done = shop.command("load", file)
+    assert done.returncode == 1 and path in done.stdout + done.stderr
+    assert version(shop) == before and shop.query("SELECT 1 FROM products WHERE product_id = 8400") == []
+
+
+def test_rule_28_a_code_is_free_again_once_its_program_is_archived(shop):
+    shop.call("program.put", promotion(25, 10, rules=[{"mode": "with_code", "code": "AGAIN"}]))
+    other = promotion(26, 10, rules=[{"mode": "with_code", "code": "again"}])
+    shop.call("program.put", dict(other, state="draft"))  # judged when it becomes active
+    with refused("invalid_request", path="rules[0].code"):
+        shop.call("program.put", other)
+    shop.call("program.delete", {"program_id": 25})
+    shop.call("program.put", other)
+
+
 def test_categories_that_are_below_themselves(shop):
     before = version(shop)
     for categories in ([{"category_id": 1, "parent_id": 1}],
@@ -224,7 +281,7 @@ def test_categories_that_are_below_themselves(shop):
             shop.call("reference.put", {"categories": categories})
         assert "below itself" in caught.value.message
     shop.call("reference.put", {"categories": [{"category_id": 61}, {"category_id": 62, "parent_id": 61}]})
-    with refused("invalid_request"):  # a cycle that is closed by a later change
+    with refused("invalid_request", path="categories[0].parent_id"):  # a cycle that is closed by a later change
         shop.call("reference.put", {"categories": [{"category_id": 61, "parent_id": 62}]})
     assert version(shop) == before + 1
 
