@@ -162,7 +162,7 @@ Test (program_check, what_a_reward_lacks_is_named)
     struct reward *reward = (struct reward *)cart_program (cart, 1)->rewards;
     refused_with (reward->type, REWARD_PRODUCT, "rewards[0].reward_product_ids", "what is free");
     reward->special_price_minor = reward->set_price_minor = -1;
-    refused_with (reward->type, REWARD_SPECIAL_PRICE, "rewards[0].special_price", "negative");
+    refused_with (reward->type, REWARD_SPECIAL_PRICE, "rewards[0].special_price", "what a unit costs");
     refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_items", "what is in a set");
     refused_with (reward->type, REWARD_MULTIPLE_DISCOUNT, "rewards[0].discounts", "one to ten");
     refused_with (reward->type, REWARD_POINT, "rewards[0].points", "more than 0");
@@ -174,7 +174,7 @@ Test (program_check, what_a_reward_lacks_is_named)
     cart_set_item (cart, reward, "0.5", IDS (cart, 1));
     refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_items", "whole units");
     ((struct set_item *)reward->set_items)->qty_micro = MICRO;
-    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_price", "negative");
+    refused_with (reward->type, REWARD_SPECIAL_SET, "rewards[0].set_price", "what a set costs");
     reward->step_percent_micro = OVER;
     reward->step_count = 1;
     refused_with (reward->type, REWARD_MULTIPLE_DISCOUNT, "rewards[0].discounts", "100 %");
@@ -245,6 +245,8 @@ Test (program_check, contradictions_of_codes_limits_and_levels_are_named)
     refused_with (program->max_referral_usage, 1, "max_referral_usage", "only of a referral");
     refused_with (program->is_primary_loyalty, true, "is_primary_loyalty", "only a loyalty program");
     refused_with (program->pending_days, -1, "pending_days", "negative");
+    refused_with (program->extend_days, 3, "extend_days", "only with restore_expired");
+    refused_with (program->restore_extends, true, "extend_days", "needs the days");
     for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
         refused_with (program->limits[limit], -1, LIMIT_NAMES[limit], "negative");
     rule[0].code = STR ("");
