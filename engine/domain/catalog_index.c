@@ -318,15 +318,33 @@ index_loyalty (struct catalog_index *index, const struct catalog *catalog, struc
 }
 
 /* Programs whose use is counted. */
+/* Rewards of such a program are paid for by the order's own points, which only named products give. */
+static bool
+needs_a_product (const struct program *program)
+{
+    bool keeps_cards = program->type != PROGRAM_PROMOTION && program->type != PROGRAM_BUY_X_GET_Y &&
+                       program->type != PROGRAM_PROMO_CODE;
+    if (keeps_cards || program->applies_on != APPLIES_CURRENT || program->rule_count == 0)
+        return false;
+    for (uint32_t r = 0; r < program->rule_count; r++) {
+        const struct product_filter *filter = &program->rules[r].filter;
+        if (!filter_names (filter) || filter->has_category || filter->tag.size > 0)
+            return false;
+    }
+    return true;
+}
+
 static bool
 index_limited (struct catalog_index *index, const struct catalog *catalog, struct arena *arena)
 {
     uint32_t *items = arena_array_of (arena, catalog->program_count, uint32_t);
-    if (items == NULL)
+    bool *products_only = arena_array_of (arena, catalog->program_count, bool);
+    if (items == NULL || products_only == NULL)
         return false;
     for (uint32_t p = 0; p < catalog->program_count; p++) {
         const struct program *program = &catalog->programs[p];
         bool counted = program->max_referral_usage != 0;
+        products_only[p] = needs_a_product (program);
         for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
             counted |= program->limits[limit] != 0;
         for (uint32_t r = 0; r < program->rule_count; r++)
@@ -335,6 +353,7 @@ index_limited (struct catalog_index *index, const struct catalog *catalog, struc
             items[index->limited.count++] = p;
     }
     index->limited.items = items;
+    index->products_only = products_only;
     return true;
 }
 

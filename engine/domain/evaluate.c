@@ -24,8 +24,8 @@ check_cards (struct work *work)
     return 0;
 }
 
-static void
-set_clock (struct work *work)
+void
+work_set_clock (struct work *work)
 {
     const struct zone *zone = catalog_zone (work->catalog, work->order->has_store, work->order->store_id);
     struct civil civil;
@@ -34,26 +34,6 @@ set_clock (struct work *work)
     work->weekday = (int)(((work->day + 3) % 7 + 7) % 7); /* day 0 was a Thursday */
     work->minute = civil.hour * 60 + civil.minute;
     work->engine_day = day_from_instant (&work->catalog->zone, work->order->instant);
-}
-
-int
-evaluate_limited (const struct catalog *catalog, const struct order *order, struct arena *arena, const int64_t **ids,
-                  uint32_t *count, struct error *err)
-{
-    struct work work = { .catalog = catalog, .index = catalog->index, .order = order, .arena = arena, .err = err };
-    int64_t *limited = arena_array_of (arena, catalog->index->limited.count, int64_t);
-    if (limited == NULL)
-        return work_exhausted (&work);
-    set_clock (&work);
-    *ids = limited;
-    *count = 0;
-    for (uint32_t i = 0; i < catalog->index->limited.count; i++) {
-        const struct program *program = &catalog->programs[catalog->index->limited.items[i]];
-        bool wanted = program->trigger == TRIGGER_AUTO || order->claim_count > 0;
-        if (wanted && take_part_facts (&work, program) == REASON_NONE)
-            limited[(*count)++] = program->id;
-    }
-    return 0;
 }
 
 /* Works the order with all claims that were not refused so that they have to leave nothing behind. */
@@ -83,7 +63,7 @@ evaluate_order (const struct catalog *catalog, const struct order *order, bool s
     work->err = err;
     work->digits = catalog->currency_digits;
     work->fine = order->tax_rounding == ROUND_GLOBAL ? FACTOR_ONE : 1;
-    set_clock (work);
+    work_set_clock (work);
     if (check_cards (work) < 0 || tax_prepare (work) < 0 || sold_find (work) < 0 || match_tally (work) < 0)
         return -1;
     take_part_level (work);

@@ -223,6 +223,8 @@ struct work {
 
 /* internal: the arena is exhausted. Always -1. */
 int work_exhausted (struct work *work);
+/* Sets the day, weekday and minute at the store from the order's instant, and the engine's day. */
+void work_set_clock (struct work *work);
 /* invalid_request about `lines[line].field`. Always -1. */
 int work_refuse_line (struct work *work, uint32_t line, const char *field, const char *why);
 int work_refuse_blocked (struct work *work, const struct card_state *card);

@@ -287,6 +287,20 @@ add_uses (struct order_run *run, const struct order *order, const struct usage_r
     return 0;
 }
 
+/* evaluate_limited names all that an order may use: what it did not name must not be used uncounted. */
+static int
+check_named (struct order_run *run, const struct program *program)
+{
+    const struct order_request *data = run->data;
+    if (counters_of (program) == 0 || run->catalog != run->executor->cache.catalog)
+        return 0;
+    for (uint32_t i = 0; i < data->limited_count; i++)
+        if (data->limited_ids[i] == program->id)
+            return 0;
+    return request_fail (run->request, ERROR_INTERNAL, "program %lld is limited, and its counters are not locked",
+                         (long long)program->id);
+}
+
 int
 run_count_usages (struct order_run *run)
 {
@@ -300,8 +314,11 @@ run_count_usages (struct order_run *run)
     evaluation->usages = usages;
     for (uint32_t i = 0; i < evaluation->usage_count; i++) {
         const struct program *program = catalog_program (run->catalog, usages[i].program_id);
-        if (program != NULL && add_uses (run, &run->record.order, &usages[i], referral_card_of (evaluation, &usages[i]),
-                                         counters_of (program), 1, &usages[i].counters) < 0)
+        if (program == NULL)
+            continue;
+        if (check_named (run, program) < 0 ||
+            add_uses (run, &run->record.order, &usages[i], referral_card_of (evaluation, &usages[i]),
+                      counters_of (program), 1, &usages[i].counters) < 0)
             return -1;
     }
     return 0;

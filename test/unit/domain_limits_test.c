@@ -106,19 +106,58 @@ Test (rule_27, what_gives_nothing_is_not_counted)
     cr_expect (eq (int, cart->result.usage_count, 0));
 }
 
-Test (rule_27, limited_programs_are_known_beforehand)
+/* How many programs' counters an order needs. */
+static uint32_t
+limited_count (void)
 {
     const int64_t *ids;
     uint32_t count;
+    cr_assert_eq (evaluate_limited (&cart->catalog, &cart->order, cart->arena, &ids, &count, &cart->err), 0);
+    return count;
+}
+
+Test (rule_27, limited_programs_are_known_beforehand)
+{
     struct program *program = ten_percent ();
     program->limits[LIMIT_DAY] = 1;
     run ();
-    cr_assert_eq (evaluate_limited (&cart->catalog, &cart->order, cart->arena, &ids, &count, &cart->err), 0);
-    cr_assert_eq (count, 1);
-    cr_expect (eq (i64, ids[0], 1));
+    cr_expect (eq (u32, limited_count (), 1));
     program->channels = 1u << CHANNEL_SALE;
-    cr_assert_eq (evaluate_limited (&cart->catalog, &cart->order, cart->arena, &ids, &count, &cart->err), 0);
-    cr_expect (eq (u32, count, 0));
+    cr_expect (eq (u32, limited_count (), 0));
+}
+
+Test (rule_27, a_program_of_other_products_is_not_waited_for)
+{
+    struct program *program = ten_percent ();
+    program->limits[LIMIT_DAY] = 1;
+    struct rule *rule = (struct rule *)program->rules;
+    rule->filter.products = IDS (cart, 77);
+    run ();
+    cr_expect (eq (u32, limited_count (), 0));
+    cart_claim (cart, 1);
+    cr_expect (eq (u32, limited_count (), 1), "it may be asked for, and then says what is missing");
+    cart->order.claim_count = 0;
+    rule->filter.products = IDS (cart, cart->order.lines[0].product_id, 77);
+    run ();
+    cr_expect (eq (u32, limited_count (), 1));
+}
+
+Test (rule_27, a_program_whose_code_is_not_entered_is_not_waited_for)
+{
+    struct program *program = ten_percent ();
+    program->limits[LIMIT_TOTAL] = 3;
+    program->trigger = TRIGGER_WITH_CODE;
+    struct rule *rule = (struct rule *)program->rules;
+    rule->mode = RULE_WITH_CODE;
+    rule->code = str_of ("HELLO");
+    run ();
+    cr_expect (eq (u32, limited_count (), 0));
+    struct claim *claim = cart_claim (cart, 2);
+    cr_expect (eq (u32, limited_count (), 1), "2 is no program here: it may be anything");
+    *claim = (struct claim){ .code = str_of (" hello ") };
+    cr_expect (eq (u32, limited_count (), 1));
+    *claim = (struct claim){ .code = str_of ("SOMEBODY-S-CARD") };
+    cr_expect (eq (u32, limited_count (), 1), "it may be a card's");
 }
 
 TestSuite (rule_30, .init = setup, .fini = teardown);
