@@ -193,17 +193,21 @@ is_for_order (const struct order_run *run, const struct presented_card *presente
 }
 
 /* Somebody else's card by its referral code, as it was before the locks: nothing of it is spent. */
-static struct card_state
-referral_state (struct order_run *run, const struct presented_card *presented)
+static void
+add_referral (struct order_run *run, struct card_state *cards, uint32_t *count, const struct presented_card *presented)
 {
-    return (struct card_state){ .card_id = presented->card_id,
-                                .program_id = presented->program_id,
-                                .has_partner = presented->has_owner,
-                                .partner_id = presented->owner_id,
-                                .code = presented->code,
-                                .blocked = presented->blocked,
-                                .presented = true,
-                                .referral_uses = run_referral_uses (run, presented->program_id, presented->card_id) };
+    for (uint32_t i = 0; i < *count; i++)
+        if (cards[i].card_id == presented->card_id)
+            return;
+    cards[(*count)++] =
+        (struct card_state){ .card_id = presented->card_id,
+                             .program_id = presented->program_id,
+                             .has_partner = presented->has_owner,
+                             .partner_id = presented->owner_id,
+                             .code = presented->code,
+                             .blocked = presented->blocked,
+                             .presented = true,
+                             .referral_uses = run_referral_uses (run, presented->program_id, presented->card_id) };
 }
 
 static void
@@ -235,8 +239,8 @@ add_presented (struct order_run *run, struct card_state *cards, uint32_t *count)
     for (uint32_t i = 0; i < run->data->presented_count; i++) {
         const struct presented_card *presented = &run->data->presented[i];
         struct unit_card *card = presented->card_id == 0 ? NULL : unit_card (run->unit, presented->card_id);
-        if (presented->is_referral && card == NULL) {
-            cards[(*count)++] = referral_state (run, presented);
+        if (presented->is_referral && (card == NULL || !run_may_use (run, &card->card))) {
+            add_referral (run, cards, count, presented);
             continue;
         }
         bool fits = card != NULL && is_for_order (run, presented, &card->card);

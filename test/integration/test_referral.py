@@ -1,5 +1,6 @@
 """Referral codes (rule 29): the friend's first order, the owner's points, limits, races, refunds, and workers that die."""
 
+import json
 import random
 import threading
 import time
@@ -192,6 +193,10 @@ def test_rule_29_refused_codes_leave_nothing(shop):
         skipped = shop.call("order.quote", dict(sale, on_refused="skip"))
         assert (skipped["claims"][0]["reason"], skipped["amount_total"], skipped["referrals"]) == (reason, "100.00", [])
     both = first_order(code)
+    twice = first_order(code)
+    twice["claims"] *= 2
+    with refused("claim_refused", reason="one_referral"):
+        shop.call("order.process", twice)
     both["claims"].append({"code": other})
     with refused("claim_refused", reason="one_referral"):
         shop.call("order.process", both)
@@ -513,6 +518,15 @@ def test_rule_29_the_job_books_what_waits(shop):
     assert shop.call("job.run", {"job": "referrals"})["changed"] == 1
     assert shop.call("job.run", {"job": "referrals"})["changed"] == 0
     assert balance(shop, owners[0][1]) == "30.00"
+
+
+def test_rule_29_the_command_runs_the_job(shop):
+    _, card, code = owner_of(shop)
+    shop.call("order.process", first_order(code))
+    done = shop.command("job", "run", "referrals", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["total_changed"] >= 1
+    assert pending(shop, card) == 0
 
 
 def test_rule_29_jobs_and_orders_at_once(shop):
