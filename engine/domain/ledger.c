@@ -1,4 +1,4 @@
-/* ledger.c - lots gained, consumed first-expired-first-out, taken back, given back and expired (SEMANTICS section 4).
+/* ledger.c - lots gained, consumed first-expired-first-out, taken back and expired (SEMANTICS section 4).
  *
  * Every function first reads what it needs and takes the memory it will write to, and only then changes the
  * card: a failure on the way leaves nothing behind but lots that were read.
@@ -39,8 +39,8 @@ lot_counts (const struct lot *lot)
     return lot->state == LOT_ACTIVE && lot->remaining > 0;
 }
 
-static bool
-lot_is_alive (const struct lot *lot, int64_t instant)
+bool
+ledger_lot_is_alive (const struct lot *lot, int64_t instant)
 {
     return lot_counts (lot) && lot->expires > instant;
 }
@@ -276,8 +276,8 @@ ledger_balance (struct card *card, int64_t instant, const struct lot_source *sou
 /* ---------------------------------------------------------------- gains */
 
 /* Pays debt with at most `points` of one lot. Returns what was paid; the caller writes the row. */
-static int64_t
-debt_pay (struct card *card, int32_t lot_no, int64_t points, struct lot_use *use)
+int64_t
+ledger_debt_pay (struct card *card, int32_t lot_no, int64_t points, struct lot_use *use)
 {
     int64_t paid = points < card->debt ? points : card->debt;
     if (paid > 0) {
@@ -309,7 +309,7 @@ ledger_gain (struct card *card, enum journal_kind kind, int64_t points, int64_t 
                                                           .origin_ref = origin_ref });
     uses[0] = (struct lot_use){ number, points };
     ledger_journal_add (card, kind, points, gained, &uses[0], 1);
-    int64_t paid = expires > gained ? debt_pay (card, number, points, &uses[1]) : 0;
+    int64_t paid = expires > gained ? ledger_debt_pay (card, number, points, &uses[1]) : 0;
     if (paid > 0)
         ledger_journal_add (card, JOURNAL_DEBT_PAID, -paid, gained, &uses[1], 1);
     if (lot_no != NULL)
@@ -522,133 +522,6 @@ ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uin
     return 0;
 }
 
-/* ---------------------------------------------------------------- giving back */
-
-/* Points that come back to a lot past its expiry become a lot of their own when they are to live on: what the
- * lot itself had left stays expired. So they do when the lot was closed. */
-static bool
-gets_own_lot (const struct lot *lot, int64_t extended_expiry, int64_t instant)
-{
-    return lot->state == LOT_CLOSED || (lot->expires <= instant && extended_expiry > instant);
-}
-
-/* Adds the points of `use` to its lot, or to a new one. Returns the lot's number. */
-static int32_t
-use_give_back (struct card *card, const struct lot_use *use, int64_t extended_expiry, int64_t instant)
-{
-    struct lot *lot = ledger_lot (card, use->lot_no);
-    if (gets_own_lot (lot, extended_expiry, instant)) {
-        bool extends = lot->expires <= instant && extended_expiry > instant;
-        return ledger_lot_open (card, (struct lot){ .gained = lot->gained,
-                                                    .usable_from = lot->usable_from,
-                                                    .expires = extends ? extended_expiry : lot->expires,
-                                                    .initial = use->points,
-                                                    .origin_ref = lot->origin_ref });
-    }
-    lot->remaining += use->points;
-    lot->is_changed = true;
-    if (lot->state == LOT_DEPLETED)
-        lot->state = LOT_ACTIVE;
-    return lot->lot_no;
-}
-
-/* Reads the lots of `uses` and proves that the points can go back there. *total: all points. */
-static int
-give_back_prepare (struct card *card, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry,
-                   int64_t instant, const struct lot_finder *finder, int64_t *total, struct error *err)
-{
-    bool fits = true;
-    uint32_t added = 0;
-    int64_t after;
-    *total = 0;
-    for (uint32_t i = 0; i < use_count; i++) {
-        if (ledger_lot (card, uses[i].lot_no) == NULL && finder != NULL &&
-            finder->find (finder->context, card, uses[i].lot_no, err) != 0)
-            return -1;
-        if (ledger_lot (card, uses[i].lot_no) == NULL || uses[i].points <= 0)
-            return error_set (err, ERROR_INTERNAL, "card %" PRId64 " has no lot %d to give points back to",
-                              card->card_id, (int)uses[i].lot_no);
-        if (__builtin_add_overflow (*total, uses[i].points, total))
-            return error_set (err, ERROR_INTERNAL, "too many points are given back to card %" PRId64, card->card_id);
-    }
-    /* The same lot may be named twice: try it on the lots, and take it off again. */
-    for (; added < use_count && fits; added++) {
-        struct lot *lot = ledger_lot (card, uses[added].lot_no);
-        if (!gets_own_lot (lot, extended_expiry, instant)) {
-            lot->remaining += uses[added].points;
-            fits = lot->remaining <= lot->initial;
-        }
-    }
-    while (added-- > 0) {
-        struct lot *lot = ledger_lot (card, uses[added].lot_no);
-        if (!gets_own_lot (lot, extended_expiry, instant))
-            lot->remaining -= uses[added].points;
-    }
-    if (!fits)
-        return error_set (err, ERROR_INTERNAL, "more points are given back to a lot of card %" PRId64 " than it lost",
-                          card->card_id);
-    if (__builtin_add_overflow (card->points, *total, &after))
-        return error_field (err, ERROR_INVALID_REQUEST, "points", "card %" PRId64 " would hold too many points",
-                            card->card_id);
-    return 0;
-}
-
-/* Books again what came back to lots whose expiry was booked before. */
-static void
-give_back_expire (struct card *card, const struct lot_use *returned, uint32_t count, int64_t instant,
-                  struct lot_use *uses)
-{
-    int64_t gone = 0;
-    uint32_t use_count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (ledger_lot (card, returned[i].lot_no)->state == LOT_EXPIRED) {
-            uses[use_count++] = returned[i];
-            gone += returned[i].points;
-        }
-    if (gone > 0)
-        ledger_journal_add (card, JOURNAL_EXPIRE, -gone, instant, uses, use_count);
-}
-
-/* Pays debt with what came back and is alive, in the order in which it would be consumed (the last used lot came first). */
-static void
-give_back_pay_debt (struct card *card, const struct lot_use *returned, uint32_t count, int64_t instant,
-                    struct lot_use *uses)
-{
-    int64_t paid = 0;
-    uint32_t use_count = 0;
-    for (uint32_t i = count; i > 0 && card->debt > 0; i--) {
-        if (!lot_is_alive (ledger_lot (card, returned[i - 1].lot_no), instant))
-            continue;
-        paid += debt_pay (card, returned[i - 1].lot_no, returned[i - 1].points, &uses[use_count]);
-        use_count++;
-    }
-    if (paid > 0)
-        ledger_journal_add (card, JOURNAL_DEBT_PAID, -paid, instant, uses, use_count);
-}
-
-int
-ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry,
-                  int64_t instant, const struct lot_finder *finder, struct arena *arena, struct error *err)
-{
-    int64_t total;
-    if (use_count == 0)
-        return 0;
-    if (give_back_prepare (card, uses, use_count, extended_expiry, instant, finder, &total, err) != 0)
-        return -1;
-    struct lot_use *lists = arena_array_of (arena, (size_t)use_count * 3, struct lot_use);
-    if (lists == NULL || use_count > (uint32_t)(LOT_NO_MAX - card->lot_count) ||
-        ledger_lots_reserve (card, use_count, arena) != 0 || ledger_journal_reserve (card, 3, arena) != 0)
-        return out_of_memory (err);
-
-    for (uint32_t i = 0; i < use_count; i++)
-        lists[i] = (struct lot_use){ use_give_back (card, &uses[i], extended_expiry, instant), uses[i].points };
-    ledger_journal_add (card, JOURNAL_GIVE_BACK, total, instant, lists, use_count);
-    give_back_expire (card, lists, use_count, instant, lists + use_count);
-    give_back_pay_debt (card, lists, use_count, instant, lists + 2 * (size_t)use_count);
-    assert (ledger_check (card) == NULL);
-    return 0;
-}
-
 /* ---------------------------------------------------------------- expiry */
 
 int
@@ -723,7 +596,7 @@ ledger_move (struct card *from, struct card *to, int64_t points, int64_t instant
     }
     ledger_journal_add (from, JOURNAL_TRANSFER, -points, instant, closed, count);
     ledger_journal_add (to, JOURNAL_TRANSFER, points, instant, opened, count);
-    give_back_pay_debt (to, opened, count, instant, paid);
+    ledger_debt_pay_with (to, opened, count, instant, paid);
     assert (ledger_check (from) == NULL && ledger_check (to) == NULL);
     return 0;
 }

@@ -136,16 +136,25 @@ int ledger_spend_owing (struct card *card, int64_t points, int64_t instant, cons
 int ledger_take_back (struct card *card, int64_t points, const int32_t *lot_nos, uint32_t lot_no_count, enum shortfall shortfall,
                       int64_t instant, const struct lot_source *source, struct arena *arena, int64_t *missing, struct error *err);
 
+/* ---- back to their lots: ledger_back.c */
+
 /* Gives back points to the lots they were taken from (`uses`; each lot that is not in memory is fetched by `finder`);
- * one journal row. Points of a lot that is past its expiry at `instant` keep that expiry (an EXPIRE row takes them off
- * again where it is booked), or become a lot of their own that lives until `extended_expiry` (> 0).
- * Debt is then paid from what came back and can be used. */
+ * one journal row of `kind` (GIVE_BACK; EARN where taking back is undone). Points of a lot that is past its expiry at `instant` keep
+ * that expiry (an EXPIRE row takes them off again where it is booked), or become a lot of their own that lives until
+ * `extended_expiry` (> 0); so do, with its dates, those that a lot has no room for. Debt is then paid from what came back and can
+ * be used. */
 struct lot_finder {
     int (*find) (void *context, struct card *card, int32_t lot_no, struct error *err); /* adds it with ledger_add_stored_lot */
     void *context;
 };
-int ledger_give_back (struct card *card, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry, int64_t instant,
-                      const struct lot_finder *finder, struct arena *arena, struct error *err);
+int ledger_give_back (struct card *card, enum journal_kind kind, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry,
+                      int64_t instant, const struct lot_finder *finder, struct arena *arena, struct error *err);
+
+/* Spends points again that were given back to lots, where giving back is undone: what of each use is still in its lot, also past its
+ * expiry (an UNEXPIRE row where that was booked), then FEFO; what is missing is debt, forgiven or refused (insufficient_points,
+ * nothing changes). A REDEEM row. *missing: what was not there. */
+int ledger_redeem_again (struct card *card, const struct lot_use *uses, uint32_t use_count, enum shortfall shortfall, int64_t instant,
+                         const struct lot_source *source, struct arena *arena, int64_t *missing, struct error *err);
 
 /* Books every lot that is past its expiry at `instant` (LOT_EXPIRED, its remaining stays in it); one EXPIRE row, none
  * where there is nothing. *expired (may be NULL): the points that went. */

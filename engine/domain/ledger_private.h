@@ -1,4 +1,4 @@
-/* ledger_private.h - what ledger.c, ledger_hold.c and ledger_transfer.c share. */
+/* ledger_private.h - what ledger.c, ledger_back.c, ledger_hold.c and ledger_transfer.c share. */
 #ifndef DOMAIN_LEDGER_PRIVATE_H
 #define DOMAIN_LEDGER_PRIVATE_H
 
@@ -29,6 +29,13 @@ int ledger_insufficient (const struct card *card, int64_t required, int64_t avai
 /* The lot in memory of that number, or NULL. */
 struct lot *ledger_lot (const struct card *card, int32_t lot_no);
 void ledger_lot_take (struct lot *lot, int64_t points);
+bool ledger_lot_is_alive (const struct lot *lot, int64_t instant);
+
+/* Pays debt with at most `points` of one lot. Returns what was paid; the caller writes the row. */
+int64_t ledger_debt_pay (struct card *card, int32_t lot_no, int64_t points, struct lot_use *use);
+/* Pays debt with points that came back or over and are alive, in the order in which they would be consumed (the last used lot came
+ * first), with a row; `uses` has as many places. There is room for the row. */
+void ledger_debt_pay_with (struct card *card, const struct lot_use *returned, uint32_t count, int64_t instant, struct lot_use *uses);
 
 /* Reads the next lots of an incomplete card. */
 int ledger_lots_read_more (struct card *card, const struct lot_source *source, struct error *err);

@@ -140,53 +140,67 @@ take_back (struct order_run *run, int64_t card_id, int64_t points, const int32_t
     return append_journal_uses (run, &card->card, from, JOURNAL_TAKE_BACK, &effect->taken_uses, &effect->taken_count);
 }
 
+/* What goes back to a card: points that were spent, or that were taken back by what is undone. */
+struct returning {
+    enum journal_kind kind; /* GIVE_BACK; EARN */
+    int64_t points;
+    const struct lot_use *uses; /* sum to the points; lot 0: owed */
+    uint32_t use_count;
+};
+
 /* Takes the part that was owed (lot 0) out of what goes back: it came from no lot, and pays the debt that it became, or comes
  * back as new points where that was paid meanwhile. */
 static int
-give_back_owed (struct order_run *run, struct unit_card *card, const struct lot_use **uses, uint32_t *use_count)
+give_back_owed (struct order_run *run, struct unit_card *card, struct returning *returning)
 {
     const struct program *program = catalog_program (run->catalog, card->card.program_id);
-    struct lot_use *of_lots = arena_array_of (run->arena, *use_count, struct lot_use);
+    struct lot_use *of_lots = arena_array_of (run->arena, returning->use_count, struct lot_use);
     int64_t instant = run->record.order.instant, owed = 0;
     uint32_t count = 0;
     if (of_lots == NULL)
         return run_no_memory (run);
-    for (uint32_t i = 0; i < *use_count; i++)
-        if ((*uses)[i].lot_no == 0)
-            owed += (*uses)[i].points;
+    for (uint32_t i = 0; i < returning->use_count; i++)
+        if (returning->uses[i].lot_no == 0)
+            owed += returning->uses[i].points;
         else
-            of_lots[count++] = (*uses)[i];
-    *uses = of_lots;
-    *use_count = count;
+            of_lots[count++] = returning->uses[i];
+    returning->uses = of_lots;
+    returning->use_count = count;
     if (owed == 0)
         return 0;
     int64_t expires = program != NULL ? expiry_instant (&program->expiry, &run->catalog->zone, instant) : INSTANT_NEVER;
-    return ledger_gain (&card->card, JOURNAL_GIVE_BACK, owed, instant, instant, expires, run->request->order_ref,
+    return ledger_gain (&card->card, returning->kind, owed, instant, instant, expires, run->request->order_ref,
                         run->arena, NULL, &run->request->error);
 }
 
 static int
-give_back (struct order_run *run, int64_t card_id, int64_t points, const struct lot_use *uses, uint32_t use_count)
+give_back (struct order_run *run, int64_t card_id, struct returning returning)
 {
-    struct unit_card *card = points > 0 ? run_card_to_change (run, card_id) : NULL;
-    if (points == 0)
+    struct unit_card *card = returning.points > 0 ? run_card_to_change (run, card_id) : NULL;
+    if (returning.points == 0)
         return 0;
     if (card == NULL)
         return -1;
     const struct program *program = catalog_program (run->catalog, card->card.program_id);
     int64_t instant = run->record.order.instant;
-    int64_t extended = program != NULL && program->restore_extends ? instant + program->extend_days * US_PER_DAY : 0;
+    bool extends = program != NULL && program->restore_extends && returning.kind == JOURNAL_GIVE_BACK;
+    int64_t extended = extends ? instant + program->extend_days * US_PER_DAY : 0;
     struct card_effect *effect = run_effect (run, card);
     struct lot_finder finder = unit_lot_finder (run->unit);
+    uint32_t from = card->card.journal_size;
     if (effect == NULL)
         return run_no_memory (run);
-    if (give_back_owed (run, card, &uses, &use_count) < 0)
+    if (give_back_owed (run, card, &returning) < 0 ||
+        ledger_give_back (&card->card, returning.kind, returning.uses, returning.use_count, extended, instant, &finder,
+                          run->arena, &run->request->error) < 0)
         return -1;
-    if (ledger_give_back (&card->card, uses, use_count, extended, instant, &finder, run->arena, &run->request->error) <
-        0)
-        return -1;
-    effect->given_back += points;
-    return append_uses (run, &effect->given_uses, &effect->given_count, uses, use_count);
+    if (returning.kind == JOURNAL_EARN)
+        effect->earned += returning.points;
+    else
+        effect->given_back += returning.points;
+    return returning.kind == JOURNAL_EARN ? 0
+                                          : append_journal_uses (run, &card->card, from, JOURNAL_GIVE_BACK,
+                                                                 &effect->given_uses, &effect->given_count);
 }
 
 int
@@ -195,7 +209,8 @@ run_refund_points (struct order_run *run)
     /* What is given back first may be what is then taken back. */
     for (uint32_t i = 0; i < run->plan.points_count; i++) {
         const struct refund_points *points = &run->plan.points[i];
-        if (give_back (run, points->card_id, points->give_back, points->uses, points->use_count) < 0)
+        if (give_back (run, points->card_id,
+                       (struct returning){ JOURNAL_GIVE_BACK, points->give_back, points->uses, points->use_count }) < 0)
             return -1;
     }
     for (uint32_t i = 0; i < run->plan.points_count; i++) {
@@ -206,18 +221,85 @@ run_refund_points (struct order_run *run)
     return run_empty_merged (run);
 }
 
+/* What an effect spent comes back, and what it took back is earned again. */
+static int
+undo_taking (struct order_run *run, const struct card_effect *effect)
+{
+    uint32_t use_count;
+    const struct lot_use *uses = card_effect_uses (effect, run->arena, &use_count);
+    struct lot_use *taken = arena_array_of (run->arena, (size_t)effect->taken_count + 1, struct lot_use);
+    uint32_t taken_count = effect->taken_count;
+    int64_t owed = effect->shortfall == SHORTFALL_DEBT ? effect->missing : 0;
+    if (uses == NULL || taken == NULL)
+        return run_no_memory (run);
+    if (taken_count > 0)
+        memcpy (taken, effect->taken_uses, taken_count * sizeof *taken);
+    if (owed > 0)
+        taken[taken_count++] = (struct lot_use){ 0, owed };
+    if (give_back (run, effect->card_id,
+                   (struct returning){ JOURNAL_GIVE_BACK, effect->redeemed + effect->owed, uses, use_count }) < 0)
+        return -1;
+    return give_back (run, effect->card_id,
+                      (struct returning){ JOURNAL_EARN, effect->taken_back + owed, taken, taken_count });
+}
+
+/* Spends again what was given back to lots of a card. */
+static int
+redeem_again (struct order_run *run, int64_t card_id, const struct lot_use *uses, uint32_t count)
+{
+    struct lot_source source = unit_lot_source (run->unit);
+    struct unit_card *card = run_card_to_change (run, card_id);
+    struct card_effect *effect = card == NULL ? NULL : run_effect (run, card);
+    if (effect == NULL)
+        return card == NULL ? -1 : run_no_memory (run);
+    uint32_t from = card->card.journal_size;
+    int64_t missing, points = 0;
+    enum shortfall shortfall = run_shortfall (run, card->card.program_id);
+    for (uint32_t i = 0; i < count; i++)
+        points += uses[i].points;
+    if (ledger_redeem_again (&card->card, uses, count, shortfall, run->record.order.instant, &source, run->arena,
+                             &missing, &run->request->error) < 0)
+        return -1;
+    effect->redeemed += points - missing;
+    effect->missing += missing;
+    effect->shortfall = shortfall;
+    return append_journal_uses (run, &card->card, from, JOURNAL_REDEEM, &effect->redeemed_uses,
+                                &effect->redeemed_count);
+}
+
+/* What an effect gave back is spent again, from where a change of level moved it; lots that are on one card go together. */
+static int
+undo_giving_back (struct order_run *run, const struct card_effect *effect)
+{
+    struct lot_use *uses = arena_array_of (run->arena, (size_t)effect->given_count + 1, struct lot_use);
+    uint32_t count = 0;
+    int64_t at_card = 0;
+    if (uses == NULL)
+        return run_no_memory (run);
+    for (uint32_t i = 0; i < effect->given_count; i++) {
+        const int32_t *lots = &effect->given_uses[i].lot_no;
+        int64_t card_id = effect->card_id;
+        uint32_t lot_count = 1;
+        if (run_follow_lots (run, &card_id, &lots, &lot_count) < 0)
+            return -1;
+        if (count > 0 && card_id != at_card) {
+            if (redeem_again (run, at_card, uses, count) < 0)
+                return -1;
+            uses += count;
+            count = 0;
+        }
+        at_card = card_id;
+        uses[count++] = (struct lot_use){ lots[0], effect->given_uses[i].points };
+    }
+    return count == 0 ? 0 : redeem_again (run, at_card, uses, count);
+}
+
 int
 run_undo (struct order_run *run, const struct order_record *original)
 {
-    for (uint32_t i = 0; i < original->effect_count; i++) {
-        const struct card_effect *effect = &original->effects[i];
-        uint32_t use_count;
-        const struct lot_use *uses = card_effect_uses (effect, run->arena, &use_count);
-        if (uses == NULL)
-            return run_no_memory (run);
-        if (give_back (run, effect->card_id, effect->redeemed + effect->owed, uses, use_count) < 0)
+    for (uint32_t i = 0; i < original->effect_count; i++)
+        if (undo_taking (run, &original->effects[i]) < 0)
             return -1;
-    }
     for (uint32_t i = 0; i < original->effect_count; i++) {
         const struct card_effect *effect = &original->effects[i];
         int32_t *lots = arena_array_of (run->arena, effect->lot_count + 1, int32_t);
@@ -225,7 +307,8 @@ run_undo (struct order_run *run, const struct order_record *original)
             return run_no_memory (run);
         for (uint32_t lot = 0; lot < effect->lot_count; lot++)
             lots[lot] = effect->lots[lot].lot_no;
-        if (take_back (run, effect->card_id, effect->earned, lots, effect->lot_count) < 0)
+        if (take_back (run, effect->card_id, effect->earned, lots, effect->lot_count) < 0 ||
+            undo_giving_back (run, effect) < 0)
             return -1;
     }
     return run_empty_merged (run);

@@ -546,7 +546,7 @@ step (struct history *history)
         int64_t extended = random_chance (random, 40) ? instant + random_between (random, -10, 50) : 0;
         if (use_count == 0 || extended < 0)
             break;
-        rc = ledger_give_back (card, uses, use_count, extended, instant, &finder, arena, &err);
+        rc = ledger_give_back (card, JOURNAL_GIVE_BACK, uses, use_count, extended, instant, &finder, arena, &err);
         if (failed (history, rc, &err))
             break;
         check (rc == 0);

@@ -680,7 +680,7 @@ Test (ledger, rule_33_given_back_to_its_lots)
     gain (10, 1, 2000);
     spend (15, 5);
     const struct lot_use uses[] = { { 2, 5 }, { 1, 3 } };
-    cr_assert_eq (ledger_give_back (&card, uses, 2, 0, 6, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, uses, 2, 0, 6, NULL, arena, &err), 0);
     sound ();
     expect_row (row_last (0), JOURNAL_GIVE_BACK, 8, 13, 0);
     expect_use (row_last (0), 0, 2, 5);
@@ -696,14 +696,75 @@ Test (ledger, rule_33_a_lot_takes_back_no_more_than_it_lost)
     gain (10, 1, 2000);
     spend (12, 5);
     const struct lot_use uses[] = { { 2, 2 }, { 1, 6 }, { 1, 5 } }, unknown = { 9, 1 }, nothing = { 1, 0 };
-    cr_assert_eq (ledger_give_back (&card, uses, 3, 0, 6, NULL, arena, &err), -1);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &unknown, 1, 0, 6, NULL, arena, &err), -1);
     cr_assert_eq (err.code, ERROR_INTERNAL);
-    cr_assert_eq (ledger_give_back (&card, &unknown, 1, 0, 6, NULL, arena, &err), -1);
-    cr_assert_eq (ledger_give_back (&card, &nothing, 1, 0, 6, NULL, arena, &err), -1);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &nothing, 1, 0, 6, NULL, arena, &err), -1);
     cr_assert_eq (card.points, 8);
-    cr_assert_eq (lot (2)->remaining, 8);
-    cr_assert_eq (lot (1)->remaining, 0);
     cr_assert_eq (card.journal_size, 3);
+    sound ();
+    /* What it has no room for is a lot of its own with the same dates. */
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, uses, 3, 0, 6, NULL, arena, &err), 0);
+    sound ();
+    cr_assert_eq (card.points, 21);
+    cr_assert_eq (lot (1)->remaining, 10);
+    cr_assert_eq (lot (2)->remaining, 10);
+    cr_assert_eq (lot (3)->remaining, 1);
+    cr_assert (lot (3)->gained == 1 && lot (3)->expires == 1000);
+}
+
+Test (ledger, rule_36_spent_again_from_where_it_was_given_back)
+{
+    gain (10, 1, 1000);
+    gain (10, 1, 2000);
+    spend (15, 5);
+    const struct lot_use uses[] = { { 2, 5 }, { 1, 10 } };
+    int64_t missing;
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, uses, 2, 0, 6, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_redeem_again (&card, uses, 2, SHORTFALL_DEBT, 7, NULL, arena, &missing, &err), 0);
+    sound ();
+    expect_row (row_last (0), JOURNAL_REDEEM, -15, 5, 0);
+    expect_use (row_last (0), 0, 2, 5);
+    cr_assert (missing == 0 && lot (2)->remaining == 5 && lot (1)->remaining == 0);
+}
+
+Test (ledger, rule_36_spent_again_though_it_expired)
+{
+    gain (10, 1, 1000);
+    gain (10, 1, 1200);
+    spend (15, 5);
+    cr_assert_eq (ledger_expire (&card, 1300, NULL, arena, NULL, &err), 0);
+    const struct lot_use uses[] = { { 2, 5 }, { 1, 10 } };
+    int64_t missing;
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, uses, 2, 0, 1400, NULL, arena, &err), 0);
+    cr_assert_eq (card.points, 10); /* of the first lot, whose expiry is not booked */
+    cr_assert_eq (ledger_redeem_again (&card, uses, 2, SHORTFALL_REFUSE, 1500, NULL, arena, &missing, &err), 0);
+    sound ();
+    expect_row (row_last (1), JOURNAL_UNEXPIRE, 5, 15, 0);
+    expect_row (row_last (0), JOURNAL_REDEEM, -15, 0, 0);
+    cr_assert (missing == 0 && lot (1)->remaining == 0);
+    cr_assert (lot (2)->remaining == 5 && lot (2)->state == LOT_EXPIRED);
+}
+
+Test (ledger, rule_36_spent_again_when_others_had_it)
+{
+    gain (10, 1, 1000);
+    spend (10, 5);
+    const struct lot_use uses[] = { { 1, 10 } };
+    int64_t missing;
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, uses, 1, 0, 6, NULL, arena, &err), 0);
+    spend (7, 7);
+    gain (4, 8, 2000);
+    hold ("A", 1, 8, 5000); /* of what is left in the first lot */
+    const struct lot before = *lot (1);
+    cr_assert_eq (ledger_redeem_again (&card, uses, 1, SHORTFALL_REFUSE, 9, NULL, arena, &missing, &err), -1);
+    cr_assert_eq (err.code, ERROR_INSUFFICIENT_POINTS);
+    cr_assert (lot (1)->remaining == before.remaining && card.points == 7);
+    cr_assert_eq (ledger_redeem_again (&card, uses, 1, SHORTFALL_DEBT, 9, NULL, arena, &missing, &err), 0);
+    sound ();
+    cr_assert (missing == 4 && card.debt == 4 && card.points == 1 && card.held == 1);
+    expect_row (row_last (0), JOURNAL_REDEEM, -6, 1, 4);
+    cr_assert_eq (ledger_redeem_again (&card, uses, 1, SHORTFALL_FORGIVE, 9, NULL, arena, &missing, &err), 0);
+    cr_assert (missing == 10 && card.debt == 4);
     sound ();
 }
 
@@ -712,7 +773,7 @@ Test (ledger, rule_33_past_its_expiry_a_lot_keeps_it)
     gain (10, 1, 1000);
     spend (10, 5);
     const struct lot_use use = { 1, 10 };
-    cr_assert_eq (ledger_give_back (&card, &use, 1, 0, 1000, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &use, 1, 0, 1000, NULL, arena, &err), 0);
     sound ();
     cr_assert_eq (card.points, 10);
     cr_assert_eq (balance (1000), 0);
@@ -724,7 +785,7 @@ Test (ledger, rule_33_or_lives_on_in_a_lot_of_its_own)
     gain (10, 1, 1000);
     spend (6, 5);
     const struct lot_use use = { 1, 6 };
-    cr_assert_eq (ledger_give_back (&card, &use, 1, 5000, 1000, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &use, 1, 5000, 1000, NULL, arena, &err), 0);
     sound ();
     cr_assert_eq (balance (1000), 6, "what had expired in the lot stays expired");
     cr_assert_eq (lot (1)->remaining, 4);
@@ -734,7 +795,7 @@ Test (ledger, rule_33_or_lives_on_in_a_lot_of_its_own)
     /* An extension changes nothing for a lot that is alive. */
     spend (6, 1500);
     const struct lot_use again = { 2, 6 };
-    cr_assert_eq (ledger_give_back (&card, &again, 1, 9000, 2000, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &again, 1, 9000, 2000, NULL, arena, &err), 0);
     cr_assert_eq (card.lot_count, 2);
     cr_assert_eq (balance (5000), 0);
     sound ();
@@ -746,7 +807,7 @@ Test (ledger, rule_33_a_lot_whose_expiry_is_booked_loses_it_again)
     spend (6, 5);
     cr_assert_eq (ledger_expire (&card, 1000, NULL, arena, NULL, &err), 0);
     const struct lot_use use = { 1, 6 };
-    cr_assert_eq (ledger_give_back (&card, &use, 1, 0, 1500, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &use, 1, 0, 1500, NULL, arena, &err), 0);
     sound ();
     expect_row (row_last (1), JOURNAL_GIVE_BACK, 6, 6, 0);
     expect_row (row_last (0), JOURNAL_EXPIRE, -6, 0, 0);
@@ -762,7 +823,7 @@ Test (ledger, rule_33_what_comes_back_pays_debt)
     spend (30, 5);
     cr_assert_eq (ledger_take_back (&card, 12, NULL, 0, SHORTFALL_DEBT, 6, NULL, arena, NULL, &err), 0);
     const struct lot_use uses[] = { { 2, 10 }, { 1, 10 }, { 3, 10 } }; /* lot 3 is expired by then */
-    cr_assert_eq (ledger_give_back (&card, uses, 3, 0, 700, NULL, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, uses, 3, 0, 700, NULL, arena, &err), 0);
     sound ();
     expect_row (row_last (1), JOURNAL_GIVE_BACK, 30, 30, 12);
     expect_row (row_last (0), JOURNAL_DEBT_PAID, -12, 18, 0);
@@ -789,7 +850,7 @@ Test (ledger, rule_33_a_lot_beyond_the_horizon_gets_its_points_back_and_waits_it
     const struct lot_use use = { 9, 10 };
     const struct journal_row *row;
     card.lot_count = 9;
-    cr_assert_eq (ledger_give_back (&card, &use, 1, 0, 600, &finder, arena, &err), 0);
+    cr_assert_eq (ledger_give_back (&card, JOURNAL_GIVE_BACK, &use, 1, 0, 600, &finder, arena, &err), 0);
     cr_assert_eq (found, 1);
     cr_assert_eq (card.points, 60);
     cr_assert_eq (ledger_spend (&card, JOURNAL_REDEEM, 45, 600, &source, arena, &row, &err), 0);
@@ -844,7 +905,7 @@ Test (ledger, rule_21_running_out_of_memory_changes_nothing)
                 rc = ledger_spend (&card, JOURNAL_REDEEM, 14, 5, NULL, small, NULL, &err);
                 break;
             case 3:
-                rc = ledger_give_back (&card, &use, 1, 0, 6, NULL, small, &err);
+                rc = ledger_give_back (&card, JOURNAL_GIVE_BACK, &use, 1, 0, 6, NULL, small, &err);
                 break;
             case 4:
                 rc = ledger_take_back (&card, 90, NULL, 0, SHORTFALL_DEBT, 6, NULL, small, NULL, &err);
