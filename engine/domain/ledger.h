@@ -150,8 +150,8 @@ struct lot_finder {
 int ledger_give_back (struct card *card, enum journal_kind kind, const struct lot_use *uses, uint32_t use_count, int64_t extended_expiry,
                       int64_t instant, const struct lot_finder *finder, struct arena *arena, struct error *err);
 
-/* Spends points again that were given back to lots, where giving back is undone: what of each use is still in its lot, also past its
- * expiry (an UNEXPIRE row where that was booked), then FEFO; what is missing is debt, forgiven or refused (insufficient_points,
+/* Spends points again that were given back to lots, where giving back is undone: what of each use is still in its lot (0: nowhere),
+ * also past its expiry (an UNEXPIRE row where that was booked), then FEFO; what is missing is debt, forgiven or refused (insufficient_points,
  * nothing changes). A REDEEM row. *missing: what was not there. */
 int ledger_redeem_again (struct card *card, const struct lot_use *uses, uint32_t use_count, enum shortfall shortfall, int64_t instant,
                          const struct lot_source *source, struct arena *arena, int64_t *missing, struct error *err);

@@ -138,8 +138,8 @@ leave_prepare (struct card *card, const struct lot_use *uses, uint32_t use_count
                struct error *err)
 {
     for (uint32_t i = 0; i < use_count; i++)
-        if (ledger_lot (card, uses[i].lot_no) == NULL && source != NULL && source->find != NULL &&
-            source->find (source->context, card, uses[i].lot_no, err) != 0)
+        if (uses[i].lot_no != 0 && ledger_lot (card, uses[i].lot_no) == NULL && source != NULL &&
+            source->find != NULL && source->find (source->context, card, uses[i].lot_no, err) != 0)
             return -1;
     while (card->points > 0 && !card->complete)
         if (ledger_lots_read_more (card, source, err) != 0)

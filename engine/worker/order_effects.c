@@ -289,7 +289,7 @@ undo_giving_back (struct order_run *run, const struct card_effect *effect)
             count = 0;
         }
         at_card = card_id;
-        uses[count++] = (struct lot_use){ lots[0], effect->given_uses[i].points };
+        uses[count++] = (struct lot_use){ lot_count > 0 ? lots[0] : 0, effect->given_uses[i].points };
     }
     return count == 0 ? 0 : redeem_again (run, at_card, uses, count);
 }
@@ -300,6 +300,8 @@ run_undo (struct order_run *run, const struct order_record *original)
     for (uint32_t i = 0; i < original->effect_count; i++)
         if (undo_taking (run, &original->effects[i]) < 0)
             return -1;
+    if (run_empty_merged (run) < 0)
+        return -1;
     for (uint32_t i = 0; i < original->effect_count; i++) {
         const struct card_effect *effect = &original->effects[i];
         int32_t *lots = arena_array_of (run->arena, effect->lot_count + 1, int32_t);

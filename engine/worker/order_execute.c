@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-enum { CANCEL_BYTES_MORE = 32 * 1024 };
-
 /* ---- when */
 
 static int64_t
@@ -38,10 +36,9 @@ order_instant (const struct catalog *catalog, struct unit *unit, const struct or
 
 /* ---- originals */
 
-/* The records of the refunds of an original that stand. */
-static int
-read_refunds (struct order_run *run, struct order_place original, const struct order_record *const **refunds,
-              uint32_t *count)
+int
+run_read_refunds (struct order_run *run, struct order_place original, const struct order_record *const **refunds,
+                  uint32_t *count)
 {
     struct order_place *places;
     uint32_t *owners, place_count;
@@ -84,7 +81,7 @@ read_original (struct order_run *run, const struct original_place *place)
     if (!found)
         return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int)place->order_id.size,
                              place->order_id.data);
-    if (read_refunds (run, place->place, &refunds, &refund_count) < 0 ||
+    if (run_read_refunds (run, place->place, &refunds, &refund_count) < 0 ||
         refund_original_from_records (record, refunds, refund_count, run->executor->engine->currency_digits, run->arena,
                                       original, &run->request->error) < 0)
         return -1;
@@ -372,8 +369,8 @@ store_member (struct order_run *run)
     return run_membership (run, member);
 }
 
-static int
-store_origins (struct order_run *run)
+int
+run_store_origins (struct order_run *run)
 {
     for (uint32_t i = 0; i < run->record.effect_count; i++) {
         struct unit_card *card = unit_card (run->unit, run->effects[i].card_id);
@@ -383,8 +380,8 @@ store_origins (struct order_run *run)
     return 0;
 }
 
-static int
-store_record (struct order_run *run)
+int
+run_store_record (struct order_run *run)
 {
     struct buf bytes = { 0 };
     struct unit_order order = { .bucket = run->request->member_bucket,
@@ -443,7 +440,8 @@ run_steps (struct order_run *run)
     give_payments_back (run);
     if (run_count_usages (run) < 0 || run_referral (run) < 0 || run_check_printed (run) < 0 ||
         run_evaluated_points (run) < 0 || run_let_go_hold (run) < 0 || run_made_cards (run) < 0 ||
-        store_origins (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 || run_note_differences (run) < 0)
+        run_store_origins (run) < 0 || store_member (run) < 0 || run_balances (run) < 0 ||
+        run_note_differences (run) < 0)
         return -1;
     if (record->order.has_expected_total && !record->order.forgiving &&
         record->order.expected_total_minor != record->evaluation.total_minor) {
@@ -454,13 +452,11 @@ run_steps (struct order_run *run)
     render_order (record, run->catalog->currency_digits, false, &run->request->reply);
     if (!run->unit->locking)
         return 0;
-    return store_refunds (run) < 0 ? -1 : store_record (run);
+    return store_refunds (run) < 0 ? -1 : run_store_record (run);
 }
 
-/* An answer that no message can carry: nobody could be told what was done, so it is not done. Room is left for the
- * cancellation, whose answer is a little larger. */
-static int
-check_answer (struct request *request, size_t bytes_max, int status)
+int
+run_check_answer (struct request *request, size_t bytes_max, int status)
 {
     size_t size = request->reply.size;
     if (size <= bytes_max)
@@ -483,7 +479,7 @@ order_execute (struct executor *executor, struct request *request)
                              .catalog = executor->cache.catalog };
     run.record.kind = run.data->kind;
     unit_save (run.unit, &run.savepoint);
-    int status = check_answer (request, WIRE_BODY_MAX, run_steps (&run));
+    int status = run_check_answer (request, WIRE_BODY_MAX, run_steps (&run));
     if (status == 0 && run.unit->locking)
         status = run_claim_printed (&run);
     if (status < 0 || !run.unit->locking)
@@ -491,116 +487,7 @@ order_execute (struct executor *executor, struct request *request)
     return status;
 }
 
-/* ---- cancelling, reading, replaying */
-
-/* Nothing was there: the key that was claimed for the order stays, as its tombstone. */
-static int
-cancel_unknown (struct request *request)
-{
-    request->order_ref = 0;
-    render_ok (&request->reply, 4);
-    render_text (&request->reply, "order_id", request->keys[0].key);
-    render_bool (&request->reply, "replayed", false);
-    render_bool (&request->reply, "cancelled", true);
-    render_bool (&request->reply, "was_processed", false);
-    return 0;
-}
-
-static int
-cancel_member (struct order_run *run, const struct order_record *original, const struct original_place *place)
-{
-    struct unit_member *member = place->has_partner ? unit_member (run->unit, place->partner_id) : NULL;
-    if (member == NULL)
-        return 0;
-    if (unit_save_member (run->unit, &run->savepoint, place->partner_id) < 0)
-        return run_no_memory (run);
-    member->changed = true;
-    if (original->kind == RECORD_PROCESS && member->order_count > 0)
-        member->order_count--;
-    member->spending_minor -= original->evaluation.total_minor;
-    return run_membership_cancel (run, original, member);
-}
-
-/* Whether an order took points or uses back of another. */
-static bool
-takes_back (const struct order_record *record)
-{
-    bool takes = record->refund.points_count > 0;
-    for (uint32_t i = 0; i < record->refund.original_count; i++)
-        takes |= record->refund.originals[i].is_whole;
-    return takes;
-}
-
-static int
-cancel_known (struct order_run *run, const struct original_place *place)
-{
-    struct order_record original;
-    struct stored_order stored;
-    const struct order_record *const *refunds;
-    uint32_t refund_count = 0;
-    bool found = false;
-
-    if (order_read (run->executor, place->place, true, run->arena, &found, &stored, &original, &run->request->error) <
-        0)
-        return -1;
-    if (!found)
-        return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int)place->order_id.size,
-                             place->order_id.data);
-    if (original.kind == RECORD_CANCEL || stored.cancelled)
-        return request_fail (run->request, ERROR_CONFLICT, "order %.*s is cancelled already", (int)place->order_id.size,
-                             place->order_id.data);
-    if (read_refunds (run, place->place, &refunds, &refund_count) < 0)
-        return -1;
-    if (refund_count > 0)
-        return request_fail (run->request, ERROR_CONFLICT, "order %.*s has refunds; cancel these first",
-                             (int)place->order_id.size, place->order_id.data);
-    if (takes_back (&original))
-        return request_fail (run->request, ERROR_INVALID_REQUEST,
-                             "not supported yet: cancelling an order that took points or uses back of another");
-    run->record = original;
-    run->record.kind = RECORD_CANCEL;
-    run->record.order_ref = run->request->order_ref;
-    run->record.recorded = run->unit->recorded_at;
-    run->record.order.instant = run->unit->recorded_at;
-    run->record.effect_count = 0;
-    run->record.effects = NULL;
-    run->record.refund = (struct record_refund){ 0 };
-    run->record.membership = (struct record_membership){ 0 };
-    if (run_return_usages (run, &original) < 0 || run_return_referral (run, &original) < 0 ||
-        run_undo (run, &original) < 0 || cancel_member (run, &original, place) < 0 || run_balances (run) < 0)
-        return -1;
-    render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
-    if (unit_cancel_order (run->unit, place->place) < 0)
-        return run_no_memory (run);
-    return store_origins (run) < 0 ? -1 : store_record (run);
-}
-
-int
-cancel_execute (struct executor *executor, struct request *request)
-{
-    struct order_run run = { .executor = executor,
-                             .request = request,
-                             .data = request->data,
-                             .unit = &executor->unit,
-                             .arena = executor->transaction,
-                             .catalog = executor->cache.catalog };
-    const struct original_place *place = &run.data->originals[0];
-
-    if (request->keys[1].claimed)
-        return cancel_unknown (request);
-    if (!place->found) {
-        request->status = REQUEST_DEFERRED; /* it came between the look-up and the locks */
-        return 0;
-    }
-    if (place->place.order_ref == 0)
-        return request_fail (request, ERROR_CONFLICT, "order %.*s is cancelled already", (int)place->order_id.size,
-                             place->order_id.data);
-    unit_save (run.unit, &run.savepoint);
-    int status = check_answer (request, WIRE_BODY_MAX + CANCEL_BYTES_MORE, cancel_known (&run, place));
-    if (status < 0)
-        unit_restore (run.unit, &run.savepoint);
-    return status;
-}
+/* ---- reading, replaying */
 
 static int
 answer_record (struct executor *executor, struct request *request, struct order_place place, bool replayed)

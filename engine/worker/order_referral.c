@@ -130,3 +130,11 @@ run_return_referral (struct order_run *run, const struct order_record *original)
         return 0;
     return add_credit (run, referral, original->order_ref, -referral->points, original->recorded);
 }
+
+int
+run_give_referral_again (struct order_run *run, const struct record_original *original, int64_t returned)
+{
+    if (original->referral.card_id == 0 || !run->unit->locking)
+        return 0;
+    return add_credit (run, &original->referral, original->order_ref, original->referral.points, returned);
+}

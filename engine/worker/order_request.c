@@ -327,7 +327,7 @@ int
 cancel_prepare (struct executor *executor, struct request *request)
 {
     struct order_request *data = arena_new_of (executor->requests, struct order_request);
-    struct original_place *original = arena_new_of (executor->requests, struct original_place);
+    struct original_place *original = arena_array_of (executor->requests, ORIGINALS_MAX + 1, struct original_place);
     if (data == NULL || original == NULL)
         return no_memory (request);
     data->kind = RECORD_CANCEL;
@@ -387,29 +387,6 @@ order_takes_of (const struct order_record *record, uint32_t original)
     return false;
 }
 
-/* Whom a return without a member of its own was counted for. */
-static int
-look_up_counted (struct executor *executor, struct request *request, const struct order_record *refund,
-                 struct original_place *counted)
-{
-    for (uint32_t i = 0; i < refund->refund.original_count && !counted->has_partner; i++) {
-        struct order_place place;
-        struct stored_order stored;
-        struct order_record record;
-        bool found = order_takes_of (refund, i);
-        if (found && order_find (executor, refund->refund.originals[i].order_id, &found, &place, &request->error) < 0)
-            return -1;
-        if (found &&
-            order_read (executor, place, false, executor->requests, &found, &stored, &record, &request->error) < 0)
-            return -1;
-        if (found) {
-            counted->has_partner = record.order.has_partner;
-            counted->partner_id = record.order.partner_id;
-        }
-    }
-    return 0;
-}
-
 static int
 look_up_original (struct executor *executor, struct request *request, struct original_place *original)
 {
@@ -437,7 +414,29 @@ look_up_original (struct executor *executor, struct request *request, struct ori
     original->record = record;
     original->has_partner = record->order.has_partner;
     original->partner_id = record->order.partner_id;
-    return request->method == METHOD_ORDER_CANCEL ? look_up_counted (executor, request, record, original) : 0;
+    return 0;
+}
+
+/* The orders that a cancelled one took something back of. A return without a member of its own was counted for that of the first. */
+static int
+look_up_returned (struct executor *executor, struct request *request, struct order_request *data)
+{
+    struct original_place *cancelled = &data->originals[0];
+    const struct order_record *record = cancelled->record;
+    for (uint32_t i = 0; record != NULL && i < record->refund.original_count && i < ORIGINALS_MAX; i++) {
+        struct original_place *original = &data->originals[data->original_count];
+        if (!order_takes_of (record, i))
+            continue;
+        *original = (struct original_place){ .order_id = record->refund.originals[i].order_id };
+        if (look_up_original (executor, request, original) < 0)
+            return -1;
+        data->original_count++;
+        if (cancelled->has_partner)
+            continue;
+        cancelled->has_partner = original->has_partner;
+        cancelled->partner_id = original->partner_id;
+    }
+    return 0;
 }
 
 /* One code to be looked up, and where its card's id goes. */
@@ -534,6 +533,8 @@ int
 order_look_up (struct executor *executor, struct request *request)
 {
     struct order_request *data = request->data;
+    if (data->kind == RECORD_CANCEL)
+        data->original_count = 1; /* but for what an earlier round looked up */
     for (uint32_t i = 0; i < data->original_count; i++) {
         data->originals[i] = (struct original_place){ .order_id = data->originals[i].order_id };
         if (look_up_original (executor, request, &data->originals[i]) < 0)
@@ -541,6 +542,8 @@ order_look_up (struct executor *executor, struct request *request)
     }
     if (data->kind == RECORD_CANCEL) {
         data->found_key = data->originals[0].found;
+        if (look_up_returned (executor, request, data) < 0)
+            return -1;
         request->member_bucket = data->found_key ? data->originals[0].place.bucket : request->keys[0].bucket;
     }
     if (data->order.hold_id.size > 0 &&

@@ -36,6 +36,15 @@ int run_note_differences (struct order_run *run);
 /* The effect entry of a card, made when it is the first; NULL: out of memory. Pointers to entries move. */
 struct card_effect *run_effect (struct order_run *run, const struct unit_card *card);
 
+/* The records of the returns of an original that stand. */
+int run_read_refunds (struct order_run *run, struct order_place original, const struct order_record *const **refunds, uint32_t *count);
+/* Names the order as the origin of the journal rows of its cards; then writes its record. */
+int run_store_origins (struct order_run *run);
+int run_store_record (struct order_run *run);
+/* `status`, or -1 with too_large for an answer that no message can carry: nobody could be told what was done, so it is not done.
+ * Room is left for the cancellation. */
+int run_check_answer (struct request *request, size_t bytes_max, int status);
+
 /* Whether a card is the order's member's own, or nobody's. */
 bool run_may_use (const struct order_run *run, const struct card *card);
 /* The hold that the order captures, if it names one (order_hold.c): open, of a card that the order may spend from. */
@@ -71,17 +80,21 @@ int run_usage_states (struct order_run *run);
 /* Counts the uses that the evaluation says; gives back those of an order that is undone. */
 int run_count_usages (struct order_run *run);
 int run_return_usages (struct order_run *run, const struct order_record *original);
+/* Counts them again, where giving them back is undone. */
+int run_use_again (struct order_run *run, const struct order_record *original);
 /* Uses of a referral code by other orders (order_referral.c). */
 int64_t run_referral_uses (struct order_run *run, int64_t program_id, int64_t card_id);
 /* What the evaluation gives the owner of a referral code, to be booked when the owner's card is next locked. */
 int run_referral (struct order_run *run);
 /* Takes back what an order gave the owner; the caller found that nothing of the order is left. */
 int run_return_referral (struct order_run *run, const struct order_record *original);
+/* Gives it again, where that (recorded at `returned`) is undone. */
+int run_give_referral_again (struct order_run *run, const struct record_original *original, int64_t returned);
 /* What becomes of points of the program that are to be taken back and are not there. */
 enum shortfall run_shortfall (const struct order_run *run, int64_t program_id);
 /* Balances after all, in the effects; the member's primary card is among them. */
 int run_balances (struct order_run *run);
-/* Takes back and gives back all of an order's points (order.cancel). */
+/* Takes back and gives back all of an order's points, and undoes what it took and gave back of others' (order.cancel). */
 int run_undo (struct order_run *run, const struct order_record *original);
 
 /* The member's level at the order's date, for the evaluation. */

@@ -324,15 +324,27 @@ run_count_usages (struct order_run *run)
     return 0;
 }
 
-int
-run_return_usages (struct order_run *run, const struct order_record *original)
+static int
+move_usages (struct order_run *run, const struct order_record *original, int sign)
 {
     uint32_t counted;
     for (uint32_t i = 0; i < original->evaluation.usage_count; i++) {
         const struct usage_result *usage = &original->evaluation.usages[i];
         if (add_uses (run, &original->order, usage, referral_card_of (&original->evaluation, usage), usage->counters,
-                      -1, &counted) < 0)
+                      sign, &counted) < 0)
             return -1;
     }
     return 0;
+}
+
+int
+run_return_usages (struct order_run *run, const struct order_record *original)
+{
+    return move_usages (run, original, -1);
+}
+
+int
+run_use_again (struct order_run *run, const struct order_record *original)
+{
+    return move_usages (run, original, 1);
 }
