@@ -327,6 +327,29 @@ def test_rule_35_a_late_order_passes_the_limit_with_a_warning(shop, programs):
     assert [row[0] for row in used(shop, program)] == [2]
 
 
+# Limits of a reward
+
+
+@pytest.mark.parametrize(
+    "reward, total",
+    [
+        ({"discount": 50}, "70.00"),
+        ({"discount": 50, "discount_max_amount": "12.34"}, "127.66"),
+        ({"discount": 50, "discount_mode": "per_order", "discount_max_amount": "12.34"}, "127.66"),
+        ({"discount": 50, "discount_applicability": "cheapest", "discount_max_amount": "4.99"}, "135.01"),
+        ({"reward_type": "multiple_discount", "discounts": [{"discount": 50}, {"discount": 20}], "discount_max_amount": "80"}, "60.00"),
+        ({"reward_type": "special_price", "special_price": "5", "discount_product_ids": [1]}, "90.00"),
+        ({"reward_type": "special_price", "special_price": "5", "discount_product_ids": [1], "max_units": 3}, "125.00"),
+        ({"reward_type": "special_set", "set_items": [{"product_ids": [1], "qty": 2}], "set_price": "15"}, "115.00"),
+        ({"reward_type": "special_set", "set_items": [{"product_ids": [1], "qty": 2}], "set_price": "15", "max_sets": 2}, "130.00"),
+    ],
+)
+def test_rules_10_15_16_a_reward_gives_so_much_at_most(shop, programs, reward, total):
+    """Ten of 10.00 and two of 20.00; quoted as it is processed."""
+    programs.put(rewards=[reward])
+    assert sell(shop, None, line(1, 10, "10.00"), line(2, 2, "20.00")) == total
+
+
 # Birthdays
 
 
