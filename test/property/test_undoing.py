@@ -3,6 +3,7 @@
 Runs alike every time; LOYALTY_MODEL_EXAMPLES sets how many histories are tried.
 """
 
+import collections
 import itertools
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ MEMBERS = (701, 702)
 PRICES = {COFFEE: "3.99", TEA: "10.00", BOOK: "24.50", GIFT: "20.00", TOP_UP: "15.00"}
 TWENTY = {"id": 1, "amount": "20", "included": True}
 numbers = itertools.count(1)
+DONE = collections.Counter()
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,8 @@ def shop(engine):
 class History:
     def __init__(self, shop):
         self.shop, self.call = shop, shop.call
-        self.standing = []  # [order_id, {line_id: qty left}, whether something went back]
+        self.standing = []  # [order_id, {line_id: (product, qty left)}, refunds]
+        self.refunds = []  # [refund's order_id, entry, {line_id: (product, qty)}], the last at the end
         self.codes = ["BOOKLET"]  # of cards that were sold or given, too
 
     def sell(self, member, lines, pick, entered):
@@ -59,19 +62,22 @@ class History:
         body = order(member, *sold, order_id=f"undoing-{next(numbers)}", claims=[named[one] for one in pick], on_refused="skip")
         done = self.call("order.process", body)
         self.codes += [card["code"] for card in done["cards"] if card["program_id"] not in (self.shop.programs["loyalty"], self.shop.programs["wallet"])]
-        self.standing.append([body["order_id"], {str(number): (id, qty) for number, (id, qty) in enumerate(lines)}, False])
+        self.standing.append([body["order_id"], {str(number): (id, qty) for number, (id, qty) in enumerate(lines)}, 0])
 
     def give_back(self, entry, share):
         """Some of each line (all of it with a share of 1); False where the engine refuses for now."""
         order_id, left, _ = entry
         back = {number: (id, max(1, round(qty * share))) for number, (id, qty) in left.items()}
         lines = [line(id, -qty, PRICES[id], refund_of={"order_id": order_id, "line_id": number}) for number, (id, qty) in back.items()]
+        refund_id = f"undoing-{next(numbers)}"
         try:
-            self.call("order.refund", order(None, *lines, order_id=f"undoing-{next(numbers)}"))
+            self.call("order.refund", order(None, *lines, order_id=refund_id))
         except LoyaltyError as error:
             assert error.code == "insufficient_points", error  # a gift card that was sold is spent
             return False
-        entry[2] = True
+        entry[2] += 1
+        DONE["refunds"] += 1
+        self.refunds.append([refund_id, entry, back])
         for number, (_, qty) in back.items():
             left[number] = (left[number][0], left[number][1] - qty)
             if left[number][1] == 0:
@@ -86,8 +92,27 @@ class History:
         except LoyaltyError as error:
             assert error.code == "insufficient_points", error
             return False
+        DONE["orders cancelled"] += 1
         self.standing.remove(entry)
         return True
+
+    def take_again(self, place):
+        """Cancels one of the refunds, not always the last of its order; what it gave back stands again."""
+        if not self.refunds:
+            return
+        refund_id, entry, back = chosen = self.refunds[place % len(self.refunds)]
+        try:
+            self.call("order.cancel", {"order_id": refund_id})
+        except LoyaltyError as error:
+            assert error.code in ("insufficient_points", "conflict"), error  # spent since, or a later one counts on it
+            return
+        self.refunds.remove(chosen)
+        DONE["refunds cancelled"] += 1
+        entry[2] -= 1
+        for number, (id, qty) in back.items():
+            entry[1][number] = (id, qty + entry[1].get(number, (id, 0))[1])
+        if entry not in self.standing:
+            self.standing.append(entry)
 
     def undo(self, place, share):
         if not self.standing:
@@ -108,10 +133,11 @@ class History:
 LINES = st.lists(st.tuples(st.sampled_from([COFFEE, COFFEE, TEA, TEA, BOOK, GIFT, TOP_UP]), st.sampled_from([1, 1, 2, 3, 4])), min_size=1, max_size=3)
 SALES = st.tuples(st.just("sell"), st.sampled_from(MEMBERS), LINES, st.lists(st.integers(0, 4), max_size=3), st.integers(0, 20))
 UNDOES = st.tuples(st.just("undo"), st.integers(0, 20), st.sampled_from([None, None, 1, 0.5, 0.3]))
+AGAIN = st.tuples(st.just("take_again"), st.integers(0, 20))
 
 
 @settings(SETTINGS, max_examples=max(20, EXAMPLES // 6))
-@given(steps=st.lists(st.one_of(SALES, SALES, UNDOES), min_size=2, max_size=12), backwards=st.booleans())
+@given(steps=st.lists(st.one_of(SALES, SALES, UNDOES, UNDOES, AGAIN), min_size=2, max_size=12), backwards=st.booleans())
 def test_when_all_is_undone_all_is_as_it_was(shop, steps, backwards):
     before = shop.query(STATE)
     history = History(shop)
@@ -123,6 +149,7 @@ def test_when_all_is_undone_all_is_as_it_was(shop, steps, backwards):
 
 def test_something_was_sold_and_spent(shop):
     """The histories are not empty: every program was used, and debts were made and paid."""
+    assert min(DONE[what] for what in ("refunds", "refunds cancelled", "orders cancelled")) >= 3, DONE
     kinds = {kind for (kind,) in shop.query("SELECT DISTINCT kind FROM point_history")}
     assert len(kinds) >= 5, kinds
     assert shop.query("SELECT count(*) FROM point_history WHERE debt > 0")[0][0] > 0
