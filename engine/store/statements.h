@@ -291,6 +291,47 @@
        "INSERT INTO outbox (bucket, recorded_at, topic, order_ref, card_id, partner_id) "                      \
        "SELECT $1::int2, $2::timestamptz, t.topic, t.order_ref, t.card_id, t.partner_id "                      \
        "FROM unnest($3::int2[], $4::int8[], $5::int8[], $6::int8[]) AS t(topic, order_ref, card_id, partner_id)") \
+    X (MEMBER_REPLIES_INSERT,                                                                                  \
+       "INSERT INTO member_replies (bucket, partner_id, key) SELECT $1::int2, t.partner_id, t.key "            \
+       "FROM unnest($2::int8[], $3::text[]) AS t(partner_id, key) ON CONFLICT DO NOTHING")                     \
+    /* -------- a member that is forgotten: $1 a bucket, $2 the member (or cards), $3 its pseudonym */         \
+    X (FORGET_PSEUDONYM,                                                                                       \
+       "UPDATE members SET pseudonym = coalesce(pseudonym, $3::int8) WHERE bucket = $1::int2 AND partner_id = $2::int8 RETURNING pseudonym") \
+    X (FORGET_ORDERS,                                                                                          \
+       "SELECT " ORDER_COLUMNS "FROM orders o WHERE o.bucket = $1::int2 AND o.partner_id = $2::int8 LIMIT $3::int4 FOR NO KEY UPDATE") \
+    X (FORGET_ORDER_IDS,                                                                                       \
+       "SELECT origin FROM point_history WHERE bucket = $1::int2 AND card_id = ANY ($2::int8[]) AND order_ref > 0 " \
+       "UNION SELECT order_id FROM referral_credits WHERE bucket = $1::int2 AND card_id = ANY ($2::int8[])")   \
+    X (FORGET_ORDERS_OF_OTHERS,                                                                                \
+       "SELECT o.* FROM unnest($2::int8[], $3::timestamptz[]) AS t(order_ref, recorded_at) "                   \
+       "CROSS JOIN LATERAL (SELECT order_ref, recorded_at, partner_id FROM orders r WHERE r.bucket = $1::int2 "\
+       "AND r.order_ref = t.order_ref AND r.recorded_at = t.recorded_at LIMIT 1) o WHERE o.partner_id IS DISTINCT FROM $4::int8") \
+    X (ORDERS_REWRITE,                                                                                         \
+       "UPDATE orders o SET partner_id = t.partner_id, record = t.record "                                     \
+       "FROM unnest($2::int8[], $3::timestamptz[], $4::int8[], $5::bytea[]) AS t(order_ref, recorded_at, partner_id, record) " \
+       "WHERE o.bucket = $1::int2 AND o.order_ref = t.order_ref AND o.recorded_at = t.recorded_at")            \
+    X (FORGET_CARDS,                                                                                           \
+       "UPDATE loyalty_cards c SET partner_id = t.partner_id, code = t.code, state = t.state, state_reason = 'forgotten', odoo_card_id = NULL, " \
+       "version = c.version + 1 FROM unnest($2::int8[], $3::int8[], $4::text[], $5::int2[]) AS t(id, partner_id, code, state) " \
+       "WHERE c.bucket = $1::int2 AND c.card_id = t.id")                                                       \
+    X (FORGET_COUPONS,                                                                                         \
+       "UPDATE coupons c SET code = t.code FROM unnest($2::int8[], $3::text[]) AS t(id, code) "                \
+       "WHERE c.bucket = $1::int2 AND c.card_id = t.id")                                                       \
+    X (FORGET_REASONS,                                                                                         \
+       "UPDATE point_history SET origin = 'forgotten' WHERE bucket = $1::int2 AND card_id = ANY ($2::int8[]) AND order_ref = 0") \
+    X (FORGET_MEMBER,                                                                                          \
+       "UPDATE members SET partner_id = $3::int8, absorbed = NULL, pseudonym = NULL WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    X (FORGET_SPENDING, "UPDATE member_spending SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    X (FORGET_USAGES,                                                                                          \
+       "UPDATE program_usage SET subject = $3::int8 WHERE bucket = $1::int2 AND subject = $2::int8 AND kind IN (2, 4, 5, 6, 7, 8)") \
+    X (FORGET_LEVELS,                                                                                          \
+       "UPDATE membership_history SET partner_id = $3::int8, origin = CASE WHEN order_ref = 0 THEN 'forgotten' ELSE origin END " \
+       "WHERE bucket = $1::int2 AND partner_id = $2::int8")                                                    \
+    X (FORGET_EVENTS, "UPDATE outbox SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    X (FORGET_REPLIES, "DELETE FROM member_replies WHERE bucket = $1::int2 AND partner_id = $2::int8 RETURNING key") \
+    X (FORGET_ABSORBED, "DELETE FROM members WHERE bucket = $1::int2 AND partner_id = $2::int8")               \
+    X (FORGET_ABSORBED_LEVELS, "DELETE FROM membership_history WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    X (FORGET_PARTNER, "DELETE FROM partners WHERE partner_id = $1::int8")                                     \
     /* -------- catalog */                                                                                     \
     X (CATALOG_LOCK, "SELECT version, reference_version FROM catalog_state FOR UPDATE")                        \
     X (CATALOG_BUMP,                                                                                           \

@@ -331,3 +331,9 @@ unit_add_referral (struct unit *unit, const struct unit_referral *referral)
 {
     return ADD (unit, referrals, referral_count, referral_capacity, *referral);
 }
+
+int
+unit_add_reply (struct unit *unit, const struct unit_reply *reply)
+{
+    return ADD (unit, replies, reply_count, reply_capacity, *reply);
+}

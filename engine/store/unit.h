@@ -43,6 +43,12 @@ struct unit_member {
     const struct spent_day *days;
 };
 
+/* A key whose reply tells of a member. */
+struct unit_reply {
+    int64_t partner_id;
+    struct str key; /* borrowed until the writes are sent */
+};
+
 /* What is added to a member's spending of a day. */
 struct unit_spent {
     int16_t bucket;
@@ -148,7 +154,7 @@ struct unit_refund {
 };
 
 /* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11, TOPIC_REFERRAL_BOOKED = 12, TOPIC_MEMBER_MERGED = 13 };
+enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11, TOPIC_REFERRAL_BOOKED = 12, TOPIC_MEMBER_MERGED = 13, TOPIC_MEMBER_FORGOTTEN = 14 };
 
 struct unit_event {
     int16_t bucket;
@@ -202,6 +208,8 @@ struct unit {
     struct unit_event *events;
     struct order_place *cancels;
     uint32_t spent_count, spent_capacity, level_count, level_capacity, transfer_count, transfer_capacity;
+    uint32_t reply_count, reply_capacity;
+    struct unit_reply *replies;
     struct unit_spent *spent;
     struct unit_level *levels;
     struct unit_transfer *transfers;
@@ -331,6 +339,7 @@ struct lot_finder unit_lot_finder (struct unit *unit);
 int unit_add_order (struct unit *unit, const struct unit_order *order);
 int unit_add_refund (struct unit *unit, const struct unit_refund *refund);
 int unit_add_event (struct unit *unit, const struct unit_event *event);
+int unit_add_reply (struct unit *unit, const struct unit_reply *reply);
 int unit_add_spent (struct unit *unit, const struct unit_spent *spent);
 int unit_add_level (struct unit *unit, const struct unit_level *level);
 int unit_add_transfer (struct unit *unit, const struct unit_transfer *transfer);

@@ -198,3 +198,20 @@ unit_send_owners (struct unit *unit, int bucket, unsigned *sent)
     }
     return rows_send (unit, STATEMENT_CARDS_OWNER, bucket, false, false, &rows, sent);
 }
+
+int
+unit_send_replies (struct unit *unit, int bucket, unsigned *sent)
+{
+    static const enum pg_type TYPES[] = { PG_INT8, PG_TEXT };
+    struct rows rows;
+    rows_begin (&rows, 2, TYPES);
+    for (uint32_t i = 0; i < unit->reply_count; i++) {
+        const struct unit_reply *reply = &unit->replies[i];
+        if (bucket_of_partner (reply->partner_id, unit->buckets) != bucket)
+            continue;
+        rows.count++;
+        pg_array_int (&rows.columns[0], reply->partner_id);
+        pg_array_bytes (&rows.columns[1], reply->key);
+    }
+    return rows_send (unit, STATEMENT_MEMBER_REPLIES_INSERT, bucket, false, false, &rows, sent);
+}

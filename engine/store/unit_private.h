@@ -18,6 +18,7 @@ int unit_receive_card_rows (struct unit *unit, struct error *err);
 int unit_merge_read (struct unit *unit, struct unit_member *member, const PGresult *result, int row, int column);
 /* Queue what was changed of these, and cards that were given to another member (unit_merge.c), as unit_send_writes. */
 int unit_send_merges (struct unit *unit, int bucket, unsigned *sent);
+int unit_send_replies (struct unit *unit, int bucket, unsigned *sent);
 int unit_send_owners (struct unit *unit, int bucket, unsigned *sent);
 
 /* A member's level, from the columns from `column` on (unit_membership.c). */

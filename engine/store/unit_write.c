@@ -416,10 +416,11 @@ int
 unit_send_writes (struct unit *unit, unsigned *count)
 {
     static int (*const STEPS[]) (struct unit *, int, unsigned *) = {
-        send_new_codes,   send_members,        unit_send_merges,   unit_send_memberships, unit_send_spent,
-        unit_send_levels, send_new_cards,      send_changed_cards, send_card_states,      unit_send_owners,
-        send_lots,        unit_send_transfers, send_holds,         send_history,          send_usages,
-        send_orders,      send_cancels,        send_refunds,       unit_send_referrals,   send_events,
+        send_new_codes,    send_members,        unit_send_merges,   unit_send_memberships, unit_send_spent,
+        unit_send_levels,  send_new_cards,      send_changed_cards, send_card_states,      unit_send_owners,
+        send_lots,         unit_send_transfers, send_holds,         send_history,          send_usages,
+        send_orders,       send_cancels,        send_refunds,       unit_send_referrals,   send_events,
+        unit_send_replies,
     };
     *count = 0;
     for (size_t step = 0; step < sizeof STEPS / sizeof STEPS[0]; step++)

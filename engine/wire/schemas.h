@@ -400,6 +400,9 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (MEMBER_MERGE, INTO, "into_partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member that stays") \
     X (MEMBER_MERGE, REASON, "reason", WIRE_STRING, 0, 0, 200, 0, NULL, NULL, "why; stands in the history")
 
+#define MEMBER_FORGET_FIELDS(X)                                                                                        \
+    X (MEMBER_FORGET, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member, with all that became it")
+
 #define EMPTY_FIELDS(X)
 
 #define MICRO_ONE 1000000
@@ -449,7 +452,8 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (MEMBERSHIP_CHANGE, "membership_change") \
     X (JOB_RUN, "job_run")                  \
     X (REFERRAL_CREATE, "referral_create") \
-    X (MEMBER_MERGE, "member_merge")
+    X (MEMBER_MERGE, "member_merge") \
+    X (MEMBER_FORGET, "member_forget")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

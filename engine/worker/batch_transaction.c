@@ -422,6 +422,7 @@ execute_one (struct attempt *attempt, unsigned index)
     request->error = (struct error){ 0 };
     request->replayed = false;
     request->error_rendered = false;
+    request->partner_count = 0;
     buf_clear (&request->reply);
     if (leader != request) {
         /* Its key is an earlier one's: answered alike when that was stored before; else when that is settled. */
@@ -504,6 +505,23 @@ send_keys (struct attempt *attempt, enum statement statement, bool replies, unsi
     return 0;
 }
 
+/* Notes which members the replies tell of that are kept under keys. */
+static int
+note_replies (struct attempt *attempt)
+{
+    for (unsigned i = 0; i < attempt->count; i++) {
+        const struct request *request = attempt->requests[i];
+        bool keeps = request->status == REQUEST_DONE && request->order_ref == 0 && request->key_count > 0 &&
+                     request->keys[0].claimed;
+        for (unsigned j = 0; keeps && j < request->partner_count; j++) {
+            struct unit_reply reply = { request->partners[j], request->keys[0].key };
+            if (unit_add_reply (attempt->unit, &reply) < 0)
+                return out_of_memory (attempt);
+        }
+    }
+    return 0;
+}
+
 /* Writes all, and waits for COMMIT with a deadline of its own: no server timeout covers it. */
 static int
 write_and_commit (struct attempt *attempt)
@@ -515,6 +533,8 @@ write_and_commit (struct attempt *attempt)
     if (unit->locking) {
         if (send_keys (attempt, STATEMENT_KEYS_DELETE, false, &keys) < 0 ||
             send_keys (attempt, STATEMENT_KEYS_REPLY, true, &keys) < 0)
+            return -1;
+        if (note_replies (attempt) < 0)
             return -1;
         if (unit_send_writes (unit, &writes) < 0)
             return broken (attempt);

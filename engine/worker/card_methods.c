@@ -59,6 +59,8 @@ card_render (struct executor *executor, struct request *request, struct unit_car
     render_int (out, "card_id", card->card_id);
     render_int (out, "program_id", card->program_id);
     if (card->has_partner)
+        request_tells_of (request, card->partner_id);
+    if (card->has_partner)
         render_int (out, "partner_id", card->partner_id);
     else
         render_nil (out, "partner_id");

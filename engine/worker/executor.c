@@ -27,6 +27,16 @@ request_fail (struct request *request, enum error_code code, const char *format,
     return error_set (&request->error, code, "%s", text);
 }
 
+void
+request_tells_of (struct request *request, int64_t partner_id)
+{
+    for (unsigned i = 0; i < request->partner_count; i++)
+        if (request->partners[i] == partner_id)
+            return;
+    if (request->partner_count < sizeof request->partners / sizeof request->partners[0])
+        request->partners[request->partner_count++] = partner_id;
+}
+
 int
 executor_init (struct executor *executor, const struct worker_settings *settings, const struct lease *lease,
                bool reading, struct error *err)

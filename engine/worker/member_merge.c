@@ -71,17 +71,16 @@ find_members (struct merge *merge)
     return 0;
 }
 
-/* The members that became the one that goes become the other: their rows have to be locked too. *again: they were not. */
-static int
-lock_absorbed (struct merge *merge, bool *again)
+int
+member_lock_absorbed (struct executor *executor, struct request *request, const struct unit_member *member, bool *again)
 {
     *again = false;
-    for (uint32_t i = 0; i < merge->from->absorbed_count; i++) {
-        if (unit_member_row (merge->unit, merge->from->absorbed[i]) != NULL)
+    for (uint32_t i = 0; i < member->absorbed_count; i++) {
+        if (unit_member_row (&executor->unit, member->absorbed[i]) != NULL)
             continue;
         *again = true;
-        if (executor_want (merge->executor, &merge->executor->members, merge->from->absorbed[i]) < 0)
-            return no_memory (merge);
+        if (executor_want (executor, &executor->members, member->absorbed[i]) < 0)
+            return request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
     }
     return 0;
 }
@@ -333,6 +332,8 @@ answer (struct merge *merge, const struct level *level)
     struct buf *out = &merge->request->reply;
     render_ok (out, 9);
     render_bool (out, "replayed", false);
+    request_tells_of (merge->request, merge->into->partner_id);
+    request_tells_of (merge->request, merge->from->partner_id);
     render_int (out, "partner_id", merge->into->partner_id);
     render_int (out, "merged", merge->from->partner_id);
     render_int (out, "cards_moved", merge->given);
@@ -362,7 +363,8 @@ member_merge_execute (struct executor *executor, struct request *request)
                                                      reason->present ? reason->text : STR ("member.merge")) };
     if (merge.change.origin.data == NULL)
         return no_memory (&merge);
-    if (find_members (&merge) < 0 || lock_absorbed (&merge, &again) < 0)
+    /* Those that became the one that goes become the other with it. */
+    if (find_members (&merge) < 0 || member_lock_absorbed (executor, request, merge.from, &again) < 0)
         return -1;
     if (again) {
         request->status = REQUEST_DEFERRED;

@@ -70,6 +70,7 @@ render_membership (struct executor *executor, struct request *request, struct un
         outlook = membership_outlook (catalog, level, &spending, now);
     bool holds = level != NULL && membership->has_level &&
                  membership->membership_product_id == level->membership_product_id && now < membership->to;
+    request_tells_of (request, member->partner_id);
     render_int (out, "partner_id", member->partner_id);
     if (level != NULL)
         render_int (out, "level", level->membership_product_id);

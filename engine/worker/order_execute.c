@@ -81,6 +81,11 @@ read_original (struct order_run *run, const struct original_place *place)
     if (!found)
         return request_fail (run->request, ERROR_TOO_OLD, "order %.*s is past its retention", (int)place->order_id.size,
                              place->order_id.data);
+    if (run->unit->locking && (record->order.has_partner != place->has_partner ||
+                               (place->has_partner && record->order.partner_id != place->partner_id))) {
+        run->request->status = REQUEST_DEFERRED; /* its member was forgotten between the look-up and the locks */
+        return -1;
+    }
     if (run_read_refunds (run, place->place, &refunds, &refund_count) < 0 ||
         refund_original_from_records (record, refunds, refund_count, run->executor->engine->currency_digits, run->arena,
                                       original, &run->request->error) < 0)

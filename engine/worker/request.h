@@ -56,6 +56,8 @@ struct request {
     int64_t order_ref;          /* of what it will write; 0: it writes no order */
     int16_t member_bucket;
     bool replayed;
+    int64_t partners[2];        /* of whom the reply tells, where it is kept under the key */
+    unsigned partner_count;
     void *data;                 /* the method's */
 };
 
@@ -75,6 +77,9 @@ struct handler {
 
 /* By method; those of the broker have none. */
 extern const struct handler HANDLERS[METHOD_COUNT];
+
+/* The reply tells of this member. */
+void request_tells_of (struct request *request, int64_t partner_id);
 
 /* Sets the request's failure. Always -1. */
 int request_fail (struct request *request, enum error_code code, const char *format, ...)

@@ -202,6 +202,14 @@ CREATE TABLE request_keys (
     PRIMARY KEY (bucket, scope, key)
 );
 
+-- Which of the replies kept there tell of a member: they are taken out when it is forgotten. In the member's bucket.
+CREATE TABLE member_replies (
+    bucket     smallint NOT NULL,
+    partner_id bigint NOT NULL,
+    key        text NOT NULL, -- of scope op
+    PRIMARY KEY (bucket, partner_id, key)
+);
+
 -- Codes of cards, unique for ever, folded (ASCII upper case, outer blanks off).
 CREATE TABLE card_codes (
     bucket      smallint NOT NULL,
@@ -230,6 +238,7 @@ CREATE TABLE coupons (
     code    text NOT NULL,
     PRIMARY KEY (bucket, batch, number)
 );
+CREATE INDEX coupons_card ON coupons (bucket, card_id);
 
 -- ---------------------------------------------------------------- members and cards
 
@@ -246,6 +255,7 @@ CREATE TABLE members (
     spending_undated  bigint,      -- of the spending, what is not in member_spending; null: nothing is there yet
     merged_into  bigint CHECK (merged_into <> partner_id), -- the member that this one became; never one that was merged itself
     absorbed     bigint[] CHECK (cardinality(absorbed) BETWEEN 1 AND 100), -- the members that became this one; its cards may lie in their buckets
+    pseudonym    bigint, -- what it will be called when it is forgotten: some of its orders are called so already
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (bucket, partner_id),
     CHECK ((membership_product_id IS NULL) = (membership_from IS NULL) AND (membership_from IS NULL) = (membership_to IS NULL)),
@@ -441,6 +451,7 @@ CREATE TABLE orders (
     record      bytea NOT NULL,
     PRIMARY KEY (bucket, order_ref, recorded_at)
 ) PARTITION BY RANGE (recorded_at);
+CREATE INDEX orders_partner ON orders (bucket, partner_id) WHERE partner_id IS NOT NULL;
 
 -- Which orders took something back of which original; in the original's bucket.
 CREATE TABLE order_refunds (
@@ -463,6 +474,7 @@ CREATE TABLE outbox (
     card_id     bigint,
     partner_id  bigint -- of what is about a member and no order: membership.changed
 ) PARTITION BY RANGE (recorded_at);
+CREATE INDEX outbox_partner ON outbox (bucket, partner_id) WHERE partner_id IS NOT NULL;
 
 CREATE TABLE point_history_default PARTITION OF point_history DEFAULT;
 CREATE TABLE orders_default PARTITION OF orders DEFAULT;

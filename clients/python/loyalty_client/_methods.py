@@ -163,6 +163,10 @@ class Methods:
         """Moves a member up or down by what was spent."""
         return self.call("membership.evaluate", {"partner_id": partner_id}, **options)
 
+    def member_forget(self, partner_id, **options):
+        """Takes out all that tells who a member was; again, until the answer says ``done``."""
+        return self.call("member.forget", {"partner_id": partner_id}, **options)
+
     # Background jobs.
 
     def job_run(self, job, period=None, limit=None, **options):

@@ -93,6 +93,7 @@ METHODS = {
     "job.run": {"scope": "op", "roles": ["admin"], "doc": "a step of a background job; again until it is done"},
     "referral.create": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "a member's referral code: the one there is, or a new one"},
     "member.merge": {"scope": "op", "roles": ["odoo", "admin"], "doc": "make one member of two"},
+    "member.forget": {"scope": "op", "roles": ["odoo", "admin"], "doc": "take out all that tells who a member was; sums stay"},
 }
 
 
