@@ -111,6 +111,25 @@ restore_originals (struct order_run *run, const struct order_record *cancelled)
     return 0;
 }
 
+/* The record tells what owners of referral codes are given again. */
+static int
+keep_referrals (struct order_run *run, const struct order_record *cancelled)
+{
+    struct record_original *kept =
+        arena_array_of (run->arena, (size_t)cancelled->refund.original_count + 1, struct record_original);
+    uint32_t count = 0;
+    if (kept == NULL)
+        return run_no_memory (run);
+    for (uint32_t i = 0; i < cancelled->refund.original_count; i++)
+        if (cancelled->refund.originals[i].referral.points != 0) {
+            kept[count] = cancelled->refund.originals[i];
+            kept[count++].is_whole = false;
+        }
+    run->record.refund.originals = kept;
+    run->record.refund.original_count = count;
+    return 0;
+}
+
 /* ---- the order itself */
 
 static int
@@ -144,8 +163,8 @@ cancel_known (struct order_run *run, const struct original_place *place)
     run->record.refund = (struct record_refund){ 0 };
     run->record.membership = (struct record_membership){ 0 };
     if (run_return_usages (run, &original) < 0 || run_return_referral (run, &original) < 0 ||
-        restore_originals (run, &original) < 0 || run_undo (run, &original) < 0 ||
-        cancel_member (run, &original, place) < 0 || run_balances (run) < 0)
+        restore_originals (run, &original) < 0 || keep_referrals (run, &original) < 0 ||
+        run_undo (run, &original) < 0 || cancel_member (run, &original, place) < 0 || run_balances (run) < 0)
         return -1;
     render_order (&run->record, run->executor->engine->currency_digits, false, &run->request->reply);
     if (unit_cancel_order (run->unit, place->place) < 0)

@@ -333,7 +333,7 @@ referrals (const struct renderer *to)
     list (to, "referrals", count);
     referral (to, own, to->sign * own->points);
     for (uint32_t i = 0; i < record->refund.original_count; i++)
-        referral (to, &record->refund.originals[i].referral, -record->refund.originals[i].referral.points);
+        referral (to, &record->refund.originals[i].referral, -to->sign * record->refund.originals[i].referral.points);
 }
 
 /* `needed` and `missing` are units, money or points, as the kind says. */

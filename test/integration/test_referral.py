@@ -376,6 +376,28 @@ def test_rule_29_a_cancel_takes_both_back(shop):
     assert (again["amount_total"], balance(shop, card)) == ("95.00", "10.00")
 
 
+@pytest.mark.parametrize("booked", [False, True], ids=["pending", "booked"])
+def test_rule_29_a_refund_that_is_cancelled_gives_the_points_again(shop, booked):
+    program_id = 37
+    shop.call("program.put", referral_program(program_id, max_referral_usage=1))
+    _, card, code = owner_of(shop, program_id)
+    sale = first_order(code)
+    shop.call("order.process", sale)
+    back = refund(sale["order_id"], line(1, -1, "100.00"))
+    shop.call("order.refund", back)
+    if booked:
+        shop.call("card.adjust", {"card_id": card, "points": "1", "reason": "x"})
+    undone = shop.call("order.cancel", {"order_id": back["order_id"]})
+    assert undone["referrals"] == [{"card_id": card, "program_id": program_id, "points": "10.00"}]
+    assert shop.call("order.cancel", {"order_id": back["order_id"]}) == dict(undone, replayed=True)
+    assert balance(shop, card) == ("11.00" if booked else "10.00")
+    with refused("limit_reached"):
+        shop.call("order.process", first_order(code))
+    shop.call("order.refund", refund(sale["order_id"], line(1, -1, "100.00")))
+    shop.call("card.adjust", {"card_id": card, "points": "2", "reason": "y"})
+    assert balance(shop, card) == ("3.00" if booked else "2.00")
+
+
 def test_rule_29_cancelled_at_once_by_many(shop):
     _, card, code = owner_of(shop)
     sales = [first_order(code) for _ in range(20)]
@@ -562,7 +584,8 @@ class Owner:
     def __init__(self, limit):
         self.limit, self.uses, self.blocked = limit, 0, False
         self.points = self.debt = Decimal(0)
-        self.orders = []  # that stand: [order, points, units left]
+        self.orders = []  # that were not cancelled: [order, points, units left]
+        self.refunds = []  # that stand, the newest last: (entry, order_id, units)
 
     def gain(self, points):
         paid = min(self.debt, points)
@@ -597,7 +620,7 @@ def test_rule_29_any_history(shop, seed):
 
 def play(shop, dice, owner, card, code):
     """One step of a history, on the engine and on the model."""
-    what = dice.choices(["friend", "refund", "cancel", "adjust", "job", "block"], [40, 20, 10, 15, 10, 5])[0]
+    what = dice.choices(["friend", "refund", "cancel", "undo", "adjust", "job", "block"], [40, 20, 10, 10, 15, 10, 5])[0]
     if what == "friend":
         units = dice.randrange(1, 4)
         sale = order(new_partner(), line(1, units, "100.00"), claims=[{"code": code}])
@@ -609,23 +632,29 @@ def play(shop, dice, owner, card, code):
         owner.orders.append([sale, Decimal(10 * units), units])
         owner.uses += 1
         owner.gain(Decimal(10 * units))
-    elif what == "refund" and owner.orders:
-        entry = dice.choice(owner.orders)
+    elif what == "refund" and (left := [entry for entry in owner.orders if entry[2] > 0]):
+        entry = dice.choice(left)
         units = dice.randrange(1, entry[2] + 1)
-        shop.call("order.refund", refund(entry[0]["order_id"], line(1, -units, "100.00")))
+        back = refund(entry[0]["order_id"], line(1, -units, "100.00"))
+        shop.call("order.refund", back)
         entry[2] -= units
+        owner.refunds.append((entry, back["order_id"], units))
         if entry[2] == 0:
-            owner.orders.remove(entry)
             owner.uses -= 1
             owner.take_back(entry[1])
-    elif what == "cancel":
-        whole = [entry for entry in owner.orders if entry[2] * 10 == entry[1]]
-        if whole:
-            entry = dice.choice(whole)
-            shop.call("order.cancel", {"order_id": entry[0]["order_id"]})
-            owner.orders.remove(entry)
-            owner.uses -= 1
-            owner.take_back(entry[1])
+    elif what == "undo" and owner.refunds:
+        entry, order_id, units = owner.refunds.pop()
+        shop.call("order.cancel", {"order_id": order_id})
+        if entry[2] == 0:
+            owner.uses += 1
+            owner.gain(entry[1])
+        entry[2] += units
+    elif what == "cancel" and (whole := [entry for entry in owner.orders if entry[2] * 10 == entry[1]]):
+        entry = dice.choice(whole)
+        shop.call("order.cancel", {"order_id": entry[0]["order_id"]})
+        owner.orders.remove(entry)
+        owner.uses -= 1
+        owner.take_back(entry[1])
     elif what == "adjust" and not owner.blocked:
         points = Decimal(dice.randrange(-40, 20) or 1)
         body = {"card_id": card, "points": str(points), "reason": "x"}
