@@ -13,20 +13,47 @@ WIDTH = 52  # of a receipt
 
 HEAD = """# Programs that shops run
 
-Each example is a file in [programs](programs): what the program is for, the program as `program.put` takes it, what it
-refers to (`reference.put`), and carts with what they come out as. `test/integration/test_examples.py` plays all of them
-on an engine, so what stands here is what happens. [online-retail](online-retail) is a shop with its real orders.
+Each example is two files: one in [programs](programs) with the program and what it refers to, as `loyalty load` takes it, and one
+in [carts](carts) with what it is for, and carts with what they come out as. `test/integration/test_examples.py` loads
+all of them and types every call of this page, so what stands here is what happens. [online-retail](online-retail) is a
+shop with its real orders.
 
-To try one, start an engine (`loyalty up`), then `loyalty call reference.put` with its `reference`, `loyalty call program.put`
-with its program, and `loyalty call order.quote` with the cart's `order`.
+To try one, start an engine (`loyalty up --data shop`) and, in another terminal, `export LOYALTY_ENDPOINT=$(cat shop/endpoint)`; then
+type what stands there. `CODE` is the code that an answer before it gave. Levels are everybody's: an example with
+levels wants an engine of its own.
 
 Made by `make_page.py` from the files; do not edit it.
 """
 
 
 def load():
-    """All examples, by number: [(file's name, example)]."""
-    return [(path.name, json.loads(path.read_text(encoding="utf-8"))) for path in sorted((FOLDER / "programs").glob("*.json"))]
+    """All examples, by number: [(file's name, example)]; `load` is what the file in programs says."""
+    return [
+        (path.name, dict(read(FOLDER / "carts" / path.name), load=read(path))) for path in sorted((FOLDER / "programs").glob("*.json"))
+    ]
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def names(example):
+    """What stands for codes that the engine makes up: "Dora's coupon"."""
+    coupons = [cart["coupon"] for cart in example["carts"] if "coupon" in cart]
+    return coupons + [call["code"] for call in example.get("before", []) if "code" in call]
+
+
+def command(example, method, body):
+    """A request as it is typed."""
+    text = json.dumps(body, ensure_ascii=False)
+    for name in names(example):
+        text = text.replace(json.dumps(name, ensure_ascii=False), '"CODE"')
+    assert "'" not in text, f"a shell would end the text there: {text}"
+    return f"loyalty call {method} '{text}'"
+
+
+def load_command(name):
+    return f"loyalty load docs/examples/programs/{name}"
 
 
 def money(amount):
@@ -39,8 +66,8 @@ def row(text, amount=""):
 
 def receipt(example, cart):
     """What the customer sees."""
-    products = {product["product_id"]: product["name"] for product in example["reference"].get("products", [])}
-    programs = {program["program_id"]: program for program in example["programs"]}
+    products = {product["product_id"]: product["name"] for product in example["load"].get("products", [])}
+    programs = {program["program_id"]: program for program in example["load"]["programs"]}
     order, result = cart["order"], cart["result"]
     rows = []
     for line in order["lines"]:
@@ -89,10 +116,13 @@ def page(examples):
     for name, example in examples:
         number = int(name.split("-")[0])
         text += ["", f"## {number}. {example['title']}", "", example["for"], "", f"**How.** {example['how']}", ""]
-        text += ["```json", *map(program_text, example["programs"]), "```"]
+        text += ["```json", *map(program_text, example["load"]["programs"]), "```", "", "```sh", load_command(name), "```"]
+        for call in example.get("before", []):
+            text += ["", f"**{call['what']}.**", "", "```sh", command(example, call["method"], call["body"]), "```"]
         for cart in example["carts"]:
-            text += ["", f"**{cart['what']}.** {cart['sums']}", "", *("    " + line for line in receipt(example, cart))]
-        text += ["", f"[{name}](programs/{name})"]
+            text += ["", f"**{cart['what']}.** {cart['sums']}", ""]
+            text += ["```sh", command(example, "order.process", cart["order"]), "```", ""]
+            text += ["    " + line for line in receipt(example, cart)]
     return "\n".join(text) + "\n"
 
 
