@@ -449,6 +449,25 @@ share_now (int64_t points, int64_t before, const struct fraction *fraction)
     return now > 0 ? now : 0;
 }
 
+/* What goes back of a card that earned. Of several that the order made in one program (coupons, one for each unit) the last goes
+ * back first, and whole, so that those that are left stay of use. */
+static int64_t
+earned_share_now (const struct original *original, uint32_t index, const struct fraction *fraction)
+{
+    const struct original_points *of = &original->points[index];
+    int64_t all = of->earned, later = 0;
+    for (uint32_t i = 0; i < original->points_count; i++) {
+        const struct original_points *other = &original->points[i];
+        if (i == index || other->program_id != of->program_id || other->line_count > 0)
+            continue;
+        all += other->earned;
+        later += i > index ? other->earned : 0;
+    }
+    int64_t so_far = share (all, fraction->so_far, fraction->all) - later;
+    so_far = so_far < of->earned ? so_far : of->earned;
+    return so_far > of->taken_back ? so_far - of->taken_back : 0;
+}
+
 /* The lots to which give_back goes: the uses from the last to the first, past those already given back. */
 static int
 give_back_uses (const struct original_points *points, struct refund_points *out, struct arena *arena, struct error *err)
@@ -502,8 +521,12 @@ points_make (const struct matching *matching, struct refund_plan *plan, struct e
         for (uint32_t i = 0; i < original->points_count; i++) {
             const struct original_points *from = &original->points[i];
             struct refund_points now = { .original = o, .card_id = from->card_id, .program_id = from->program_id };
-            struct fraction own = from->line_count > 0 ? fraction_of_lines (original, progress, from) : earning;
-            now.take_back = share_now (from->earned, from->taken_back, &own);
+            if (from->line_count > 0) {
+                struct fraction own = fraction_of_lines (original, progress, from);
+                now.take_back = share_now (from->earned, from->taken_back, &own);
+            } else {
+                now.take_back = earned_share_now (original, i, &earning);
+            }
             now.paid_back_minor = share_now (from->paid_minor, from->paid_back_minor, &fraction);
             now.lot_count = from->earned_lot_count;
             now.lots = from->earned_lots;

@@ -421,6 +421,16 @@ def test_rule_33_a_coupon_that_the_order_gave_is_taken_back(shop, programs):
             shop.call("order.process", entered(code))
 
 
+def test_rule_33_of_several_coupons_the_last_are_taken_back_first(shop, programs):
+    """One for each unit: with each unit that comes back one coupon goes, and the others stay of use."""
+    next_order(programs, rules=[{"product_ids": [3], "reward_point_mode": "unit", "reward_point_split": True}])
+    sale = order(None, line(3, 4, "10.00"))
+    codes = [card["code"] for card in shop.call("order.process", sale)["cards"]]
+    for left in (3, 2, 1, 0):
+        shop.call("order.refund", refund(sale["order_id"], line(3, -1, "10.00")))
+        assert [worth(shop, code)[0] for code in codes] == ["usable"] * left + ["used"] * (4 - left)
+
+
 def test_section_1_a_code_of_a_future_program_only_earns(shop, programs):
     code = new_id("LATER")
     program = next_order(programs, trigger="with_code", rules=[{"mode": "with_code", "code": code}])

@@ -136,7 +136,7 @@ UNDOES = st.tuples(st.just("undo"), st.integers(0, 20), st.sampled_from([None, N
 AGAIN = st.tuples(st.just("take_again"), st.integers(0, 20))
 
 
-@settings(SETTINGS, max_examples=max(20, EXAMPLES // 6))
+@settings(SETTINGS, max_examples=max(50, EXAMPLES // 6))
 @given(steps=st.lists(st.one_of(SALES, SALES, UNDOES, UNDOES, AGAIN), min_size=2, max_size=12), backwards=st.booleans())
 def test_when_all_is_undone_all_is_as_it_was(shop, steps, backwards):
     before = shop.query(STATE)

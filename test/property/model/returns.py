@@ -20,6 +20,8 @@ class Account:
     kind: str  # earned, redeemed, sold (a card that a line sold)
     done: int = 0  # so far
     order: int = 0  # sold: which of its line's cards, the last one first
+    others: int = 0  # earned: points on the other cards that the order made in the program,
+    later: int = 0  # and on those of them that were made after this one: these go back first
 
     def due(self, sale):
         """What is to come back now."""
@@ -27,7 +29,8 @@ class Account:
             (i,) = [i for i, weight in enumerate(self.weights) if weight]
             so_far = self.points if sale.returned[i] > self.order else 0
         else:
-            so_far = share_of(self.points, sale.refunded(self.weights), sum(self.weights))
+            all_cards = share_of(self.points + self.others, sale.refunded(self.weights), sum(self.weights))
+            so_far = min(max(all_cards - self.later, 0), self.points)
         now, self.done = so_far - self.done, so_far
         return now
 

@@ -278,6 +278,10 @@ class World:
         for account in sale.accounts:
             after = sale.accounts[sale.accounts.index(account) + 1 :]
             account.order = sum(other.kind == "sold" and other.weights == account.weights for other in after)
+            if account.kind == "earned":
+                same = [other for other in sale.accounts if other.kind == "earned" and other.card.program is account.card.program]
+                account.others = sum(other.points for other in same) - account.points
+                account.later = sum(other.points for other in same if other in after)
         return booked
 
     def accounts(self, sale, model, card, earned, redeemed):
