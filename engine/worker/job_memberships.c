@@ -108,6 +108,11 @@ job_memberships_work (struct executor *executor, struct job_step *step, struct e
             if (unit->failure != PG_NONE)
                 return -1;
             step->failed++; /* it stays as it is; the others go on */
+            struct unit_event alert = { .bucket = member->bucket,
+                                        .topic = TOPIC_ALERT,
+                                        .partner_id = member->partner_id };
+            if (unit_add_event (unit, &alert) < 0)
+                return error_set (err, ERROR_INTERNAL, "the worker is out of memory");
             log_warning ("member %lld could not be evaluated: %s", (long long)member->partner_id, err->message);
             *err = (struct error){ 0 };
         } else {

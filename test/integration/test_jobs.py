@@ -166,6 +166,22 @@ def test_two_at_once_do_each_step_once(shop):
     assert all(len(expire_rows(shop, partner)) == 1 for partner in partners)
 
 
+def test_a_card_that_somebody_keeps_locked_stops_a_step_and_nothing_else(shop):
+    partner = expired_member(shop)
+    connection = shop.db()
+    try:
+        connection.cursor().execute("SELECT 1 FROM members WHERE partner_id = %s FOR UPDATE", (partner,))
+        with RawClient(shop.endpoint) as client:
+            replies = [client.call("job.run", {"job": "expire"}) for _ in range(2)]
+        assert {error_of(reply)["code"] for reply in replies} == {"busy"}
+        assert shop.query("SELECT is_done FROM job_runs WHERE job = 'expire'") == [(True,)]  # as the last run left it
+    finally:
+        connection.rollback()
+        connection.close()
+    run(shop, "expire")
+    assert expire_rows(shop, partner) == [("-30.00", "7.00")]
+
+
 def test_only_jobs_that_there_are(shop):
     with refused("invalid_request", path="job"):
         shop.call("job.run", {"job": "everything"})
@@ -255,6 +271,16 @@ def test_holds_that_were_closed_long_ago_are_forgotten(shop):
         shop.call("points.capture", {"hold_id": holds[0]})
     with refused("conflict"):
         shop.call("points.capture", {"hold_id": holds[1]})
+
+
+def test_more_old_holds_than_a_step_forgets(shop):
+    """A step forgets 5,000 rows at most, and the next goes on with what it left."""
+    card = shop.call("card.create", {"program_id": 1, "partner_id": new_partner(), "points": "9"})["card_id"]
+    shop.query(f"INSERT INTO point_holds (bucket, card_id, hold_id, lot_no, points, until, state, held_at) SELECT bucket, card_id, card_id || '-' || n, 1, 100, now() - interval '40 days', 3, now() "
+               f"FROM loyalty_cards, generate_series(1, 6000) n WHERE card_id = {card}")  # fmt: skip
+    steps = run(shop, "holds")
+    assert max(step["changed"] for step in steps) == 5000 and steps[-1]["total_changed"] == 6000
+    assert shop.query(f"SELECT count(*) FROM point_holds WHERE card_id = {card}") == [(0,)]
 
 
 # The command

@@ -267,6 +267,7 @@ def test_a_step_that_cannot_change_one_member_goes_on_with_the_others(shop):
         done = evaluate_all(shop)
         assert (done["total_changed"], done["total_failed"]) == (1, 1)
         assert (level_of(shop, full), level_of(shop, other)) == (SILVER, BRONZE)
+        assert shop.query(f"SELECT count(*) FROM outbox WHERE topic = 10 AND partner_id = {full}") == [(1,)]
     finally:
         shop.query(f"DELETE FROM point_moves WHERE card_id = {card} AND remaining = {huge}")
         shop.query(f"UPDATE loyalty_cards SET points = points - {huge}, lot_count = lot_count - 1 WHERE card_id = {card}")
