@@ -706,6 +706,41 @@ def test_rule_29_a_friend_that_was_merged_is_no_new_customer(shop):
     assert balance(shop, card) == "0.00"
 
 
+# Owners and friends that are forgotten
+
+
+def forget(engine, partner):
+    while not engine.call("member.forget", {"partner_id": partner})["done"]:
+        pass
+
+
+def test_rule_29_an_owner_that_is_forgotten(shop):
+    """What waited is booked, the code is nobody's; the friend's order can be returned all the same."""
+    partner, card, code = owner_of(shop)
+    sale = first_order(code)
+    shop.call("order.process", sale)
+    forget(shop, partner)
+    assert pending(shop, card) == 0
+    with refused("claim_refused", reason="unknown_code"):
+        shop.call("order.process", first_order(code))
+    back = shop.call("order.refund", refund(sale["order_id"], line(1, -1, "100.00")))
+    assert [entry["points"] for entry in back["referrals"]] == ["-10.00"]
+    assert balance(shop, card) == "0.00"
+
+
+def test_rule_29_a_friend_that_is_forgotten(shop):
+    _, card, code = owner_of(shop)
+    friend = new_partner()
+    sale = first_order(code, friend)
+    shop.call("order.process", sale)
+    forget(shop, friend)
+    assert balance(shop, card) == "10.00"
+    shop.call("order.refund", refund(sale["order_id"], line(1, -1, "100.00")))
+    assert balance(shop, card) == "0.00"
+    # Nobody knows any more that it was not the first.
+    assert shop.call("order.process", first_order(code, friend))["amount_total"] == "95.00"
+
+
 # What fsck says
 
 
