@@ -9,7 +9,7 @@ import pytest
 from loyalty_client import LoyaltyError
 from shop import line, loyalty_program, new_id, new_partner, order, promotion, refund, refused, written
 
-POINTS, ONCE, GIFT, NEXT = 1, 71, 72, 73
+POINTS, ONCE, GIFT, NEXT, FRIENDS = 1, 71, 72, 73, 74
 VOUCHER = [{"program_id": POINTS, "reward_id": 2}]  # 5.00 off for 50 points
 
 
@@ -24,6 +24,9 @@ def shop(engine):
                                 "rewards": [{"discount_mode": "per_point", "discount": "1.00"}]})  # fmt: skip
     engine.call("program.put", {"program_id": NEXT, "name": "For the next order", "program_type": "next_order_coupons", "applies_on": "future",
                                 "rules": [{"product_ids": [3]}], "rewards": [{"discount": "10"}]})  # fmt: skip
+    engine.call("program.put", {"program_id": FRIENDS, "name": "Bring a friend", "program_type": "referral", "max_referral_usage": 1,
+                                "rules": [{"reward_point_mode": "money", "reward_point_amount": "0.1"}],
+                                "rewards": [{"discount_mode": "per_order", "discount": "5.00", "required_points": 10}]})  # fmt: skip
     return engine
 
 
@@ -288,6 +291,22 @@ def test_rule_36_an_exchange_of_two_members(shop):
     assert (figures(shop, buyer)[0], figures(shop, bringer)[0]) == ("100.00", "140.00")
     cancel(shop, exchange["order_id"])
     assert (figures(shop, buyer)[0], figures(shop, bringer)[0]) == ("130.00", "100.00")
+
+
+def test_rule_36_a_referral_that_was_taken_back(shop):
+    """The return took the owner's points and the use of the code; undone, both are there again, once."""
+    owner = shop.call("card.create", {"program_id": FRIENDS, "partner_id": new_partner(), "code": new_id("FRIEND")})
+    claims = [{"code": owner["code"]}]
+    bought = order(new_partner(), line(price="100.00"), claims=claims)
+    assert shop.call("order.process", bought)["amount_total"] == "95.00"
+    back = shop.call("order.refund", refund(bought["order_id"], line(qty=-1, price="100.00")))
+    assert shop.call("card.balance", {"card_id": owner["card_id"]})["balance"] == "0.00"
+    cancel(shop, back["order_id"])
+    assert shop.call("card.balance", {"card_id": owner["card_id"]})["balance"] == "10.00"
+    with refused("limit_reached"):
+        shop.call("order.process", order(new_partner(), line(price="100.00"), claims=claims))
+    shop.call("order.refund", refund(bought["order_id"], line(qty=-1, price="100.00")))
+    assert shop.call("card.balance", {"card_id": owner["card_id"]})["balance"] == "0.00"
 
 
 def test_rule_36_money_spent(shop):
