@@ -328,6 +328,21 @@ def test_rule_29_a_full_refund_takes_both_back(shop, booked):
     assert shop.call("order.process", first_order(code))["amount_total"] == "95.00"
 
 
+@pytest.mark.parametrize("booked", [False, True], ids=["pending", "booked"])
+def test_rule_29_what_is_taken_back_comes_from_the_lot_that_it_became(shop, booked):
+    """Not from points that expire sooner, which would be spent first."""
+    _, card, code = owner_of(shop)
+    shop.call("card.adjust", {"card_id": card, "points": "20", "reason": "x", "expires": "2099-01-01T00:00:00Z"})
+    sales = [first_order(code) for _ in range(2)]
+    for sale in sales:
+        shop.call("order.process", sale)
+        if booked:
+            shop.call("points.hold", {"card_id": card, "points": "1", "ttl_s": 1})
+    shop.call("order.refund", refund(sales[1]["order_id"], line(1, -1, "100.00")))
+    lots = {lot["lot"]: lot["remaining"] for lot in shop.call("card.get", {"card_id": card})["lots"]}
+    assert lots == {1: "20.00", 2: "10.00"} or lots == {1: "20.00", 2: "10.00", 3: "0.00"}
+
+
 def test_rule_29_refunds_in_parts_take_back_with_the_last(shop):
     _, card, code = owner_of(shop)
     sale = order(new_partner(), line(1, 4, "25.00"), line(2, 1, "10.00"), claims=[{"code": code}])
