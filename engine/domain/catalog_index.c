@@ -317,7 +317,6 @@ index_loyalty (struct catalog_index *index, const struct catalog *catalog, struc
     return true;
 }
 
-/* Programs whose use is counted. */
 /* Rewards of such a program are paid for by the order's own points, which only named products give. */
 static bool
 needs_a_product (const struct program *program)
@@ -334,6 +333,7 @@ needs_a_product (const struct program *program)
     return true;
 }
 
+/* Programs whose use is counted. */
 static bool
 index_limited (struct catalog_index *index, const struct catalog *catalog, struct arena *arena)
 {
@@ -344,6 +344,7 @@ index_limited (struct catalog_index *index, const struct catalog *catalog, struc
     for (uint32_t p = 0; p < catalog->program_count; p++) {
         const struct program *program = &catalog->programs[p];
         bool counted = program->max_referral_usage != 0;
+        index->has_referrals |= program->type == PROGRAM_REFERRAL;
         products_only[p] = needs_a_product (program);
         for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
             counted |= program->limits[limit] != 0;

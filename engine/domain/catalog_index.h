@@ -73,6 +73,7 @@ struct catalog_index {
     struct span loyalty;               /* loyalty programs that keep a card, by id */
     struct span limited;               /* programs whose use is counted: limits, birthdays; by id */
     const bool *products_only;         /* of each program: has no cards, and its rules name nothing but products */
+    bool has_referrals;                /* a program with referral codes is among them */
     struct span selling;               /* gift card and wallet programs, whose rules name what is sold; by id */
 };
 

@@ -1,16 +1,8 @@
 /* order_referral.c - orders with a referral code: the owner's card, which is not locked, and the points that go to it (rule 29). */
+#include "domain/catalog_index.h"
 #include "worker/order_run.h"
 
 /* ---- before the locks */
-
-static bool
-has_referral_programs (const struct catalog *catalog)
-{
-    for (uint32_t i = 0; catalog != NULL && i < catalog->program_count; i++)
-        if (catalog->programs[i].type == PROGRAM_REFERRAL)
-            return true;
-    return false;
-}
 
 /* The columns of CARD_COLUMNS. */
 enum { CARD_ID, PROGRAM_ID, PARTNER_ID, CODE, STATE };
@@ -70,7 +62,7 @@ referral_look_up (struct executor *executor, struct request *request)
 {
     struct order_request *data = request->data;
     int buckets = executor->unit.buckets;
-    if (data->presented_count == 0 || !has_referral_programs (executor->cache.catalog))
+    if (data->presented_count == 0 || executor->cache.catalog == NULL || !executor->cache.catalog->index->has_referrals)
         return 0;
     for (uint32_t i = 0; i < data->presented_count; i++) {
         const struct presented_card *presented = &data->presented[i];
