@@ -163,13 +163,17 @@ static void
 input (const struct order *order, struct buf *out)
 {
     wire_write_cstr (out, "input");
-    wire_write_map (out, 8);
+    wire_write_map (out, 9);
     render_text (out, "channel", order->channel == CHANNEL_SALE ? STR ("sale") : STR ("pos"));
     optional_int (out, "store_id", order->has_store, order->store_id);
     optional_int (out, "partner_id", order->has_partner, order->partner_id);
     optional_int (out, "membership_product_id", order->member.has_level, order->member.membership_product_id);
     render_bool (out, "first_order", order->member.is_first_order);
     render_bool (out, "forgiving", order->forgiving);
+    if (order->hold_id.size > 0)
+        render_text (out, "hold_id", order->hold_id);
+    else
+        render_nil (out, "hold_id");
     array (out, "cards", order->card_count);
     for (uint32_t i = 0; i < order->card_count; i++) {
         const struct card_state *card = &order->cards[i];

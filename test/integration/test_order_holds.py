@@ -71,6 +71,8 @@ def test_rule_7_the_held_points_count(shop):
     done = shop.call("order.process", sale(card, held))
     assert (done["amount_total"], done["points_redeemed"], done["points_earned"]) == ("4.00", "50.00", "9.00")
     assert figures(shop, card) == ("59.00", "0.00", "59.00"), "what was not spent is free again"
+    explained = shop.call("order.explain", {"order_id": done["order_id"]})
+    assert (explained["same"], explained["input"]["hold_id"]) == (True, held)
     assert reason_of(shop, held) == "captured"
     with refused("conflict", reason="captured"):
         shop.call("order.process", sale(card, held))

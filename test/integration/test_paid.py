@@ -105,6 +105,7 @@ def test_rule_35_missing_points_are_owed_and_paid_by_the_next(shop):
     assert (card["balance"], card["debt"], done["points"][0]["debt"]) == ("0.00", "15.00", "15.00")
     assert done["claims"][0]["ok"] is True and done["discounts"][0]["points_cost"] == "50.00"
     assert kinds(shop, card)[:2] == [("redeem", "-35.00"), ("earn", "5.00")]
+    assert shop.call("order.explain", {"order_id": body["order_id"]})["same"] is True
     # What owes pays for nothing until it is paid.
     with refused("claim_refused", reason="not_enough_points"):
         shop.call("order.process", order(partner, line(price="60.00"), claims=VOUCHER))
