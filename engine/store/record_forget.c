@@ -1,6 +1,7 @@
 /* record_forget.c - see record_forget.h. A decoded record is changed in place: all of it is the arena's. */
 #include "store/record_forget.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -15,18 +16,19 @@ is_person (const struct forgotten *who, int64_t partner_id)
     return false;
 }
 
-static bool
-is_card (const struct forgotten *who, int64_t card_id)
+static int
+replace_code (struct str *code, int64_t card_id, struct arena *arena)
 {
-    for (uint32_t i = 0; i < who->card_count; i++)
-        if (who->cards[i] == card_id)
-            return true;
-    return false;
+    char *text = arena_printf (arena, "FORGOTTEN-%" PRId64, card_id);
+    if (text != NULL)
+        *code = str_of (text);
+    return text != NULL ? 0 : -1;
 }
 
-/* Codes that were entered by hand are kept as they were entered. */
-static void
-hide_code (const struct forgotten *who, struct str *code)
+/* Codes that were entered by hand are kept as they were entered. Another stands in the place of each, the same wherever it stood, so
+ * that the order can still be explained. */
+static int
+hide_code (const struct forgotten *who, struct str *code, struct arena *arena)
 {
     struct str entered = *code;
     while (entered.size > 0 && (entered.data[0] == ' ' || entered.data[0] == '\t'))
@@ -36,15 +38,8 @@ hide_code (const struct forgotten *who, struct str *code)
     for (uint32_t i = 0; i < who->card_count; i++)
         if (entered.size > 0 && entered.size == who->codes[i].size &&
             strncasecmp (entered.data, who->codes[i].data, entered.size) == 0)
-            *code = STR ("");
-}
-
-static void
-hide_ref (const struct forgotten *who, struct card_ref *ref)
-{
-    if (is_card (who, ref->card_id))
-        ref->code = STR ("");
-    hide_code (who, &ref->code);
+            return replace_code (code, who->cards[i], arena);
+    return 0;
 }
 
 /* A birthday that something was given for tells its day still: a return has to find the year that it was used in. */
@@ -78,19 +73,24 @@ hide_cards (struct order_record *record, const struct forgotten *who, struct are
         cards[i] = order->cards[i];
         if (cards[i].has_partner && is_person (who, cards[i].partner_id))
             cards[i].partner_id = who->pseudonym;
-        hide_code (who, &cards[i].code);
+        if (hide_code (who, &cards[i].code, arena) < 0)
+            return -1;
     }
     for (uint32_t i = 0; i < order->claim_count; i++) {
         claims[i] = order->claims[i];
-        hide_code (who, &claims[i].code);
-        hide_ref (who, &claims[i].card);
+        if (hide_code (who, &claims[i].code, arena) < 0 || hide_code (who, &claims[i].card.code, arena) < 0)
+            return -1;
+        if (i < record->evaluation.claim_count && claims[i].code.data != order->claims[i].code.data)
+            record->evaluation.claims[i].text[0] = '\0';
     }
     for (uint32_t i = 0; i < record->effect_count; i++) {
         effects[i] = record->effects[i];
-        hide_code (who, &effects[i].code);
+        if (hide_code (who, &effects[i].code, arena) < 0)
+            return -1;
     }
     for (uint32_t i = 0; i < order->line_count; i++)
-        hide_ref (who, &order->lines[i].card);
+        if (hide_code (who, &order->lines[i].card.code, arena) < 0)
+            return -1;
     order->cards = cards;
     order->claims = claims;
     record->effects = effects;
@@ -125,7 +125,8 @@ hide_discounts (struct order_record *record, const struct forgotten *who, struct
         return -1;
     for (uint32_t i = 0; i < evaluation->discount_count; i++) {
         discounts[i] = evaluation->discounts[i];
-        hide_code (who, &discounts[i].code);
+        if (hide_code (who, &discounts[i].code, arena) < 0)
+            return -1;
     }
     evaluation->discounts = discounts;
     return 0;

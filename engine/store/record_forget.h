@@ -13,7 +13,7 @@ struct forgotten {
 };
 
 /* Calls the person by the pseudonym, and takes out what may tell who it was: texts that came with the order, codes of its
- * cards, the year of birth (all of the birthday where nothing was given for it). Figures stay. What it replaces is in the arena. -1: out
+ * cards (others stand in their place), the year of birth (all of the birthday where nothing was given for it). Figures stay. What it replaces is in the arena. -1: out
  * of memory. */
 int order_record_forget (struct order_record *record, const struct forgotten *who, struct arena *arena);
 

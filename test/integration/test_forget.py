@@ -91,7 +91,7 @@ def test_nothing_tells_who_it_was_and_every_sum_stays(shop):
         text = told(shop, order_id)
         assert not any(one in text.lower() for one in (str(person), "ottilie", card["code"].lower()))
         now = shop.call("order.get", {"order_id": order_id})
-        for discount in was["discounts"]:
+        for discount in was["discounts"] + now["discounts"]:
             discount["code"] = None
         for name in ("amount_total", "lines", "discounts", "points", "points_earned", "membership"):
             assert now[name] == was[name]
@@ -203,3 +203,27 @@ def test_orders_while_it_is_forgotten(shop):
     after = sums(shop)[0]
     assert after[0] == before[0] + 3000 and after[2] == before[2] + 30 and after[3] == before[3] + 30
     shop.assert_ledger_holds()
+
+
+def test_orders_of_friends_do_not_name_it(shop):
+    """Who brought a friend stands in the friend's order too, and its code."""
+    shop.call("program.put", {"program_id": 31, "name": "Bring a friend", "program_type": "referral",
+                              "rules": [{"reward_point_mode": "money", "reward_point_amount": "0.1"}],
+                              "rewards": [{"discount_mode": "per_order", "discount": "5.00", "required_points": 10}]})  # fmt: skip
+    owner, friend, code = new_person(), new_person(), new_id("KNOWS-OTTO")
+    card = shop.call("card.create", {"program_id": 31, "partner_id": owner, "code": code})["card_id"]
+    sale = shop.call("order.process", order(friend, line(price="100.00"), claims=[{"code": code.lower()}]))
+    assert sale["amount_total"] == "95.00" and shop.call("card.balance", {"card_id": card})["balance"] == "10.00"
+    assert str(owner) in told(shop, sale["order_id"]) or code.lower() in told(shop, sale["order_id"])
+    done = forget(shop, owner)
+    assert (done["done"], done["orders"], done["cards_blocked"]) == (True, 1, 1)
+    text = told(shop, sale["order_id"])
+    assert str(owner) not in text and "otto" not in text.lower()
+    assert str(friend) in text, "the friend was not forgotten"
+    assert shop.call("order.explain", {"order_id": sale["order_id"]})["same"] is True
+    assert traces(shop, str(owner), code) == []
+    # It can be returned: the points go back that the owner got.
+    shop.call("order.refund", refund(sale["order_id"], line(price="100.00", qty=-1)))
+    assert shop.call("card.balance", {"card_id": card})["balance"] == "0.00"
+    shop.assert_ledger_holds()
+    shop.call("program.delete", {"program_id": 31})
