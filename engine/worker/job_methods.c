@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { ANSWER_FIELDS = 11, CURSOR_TEXT_MAX = 40 };
+enum { ANSWER_FIELDS = 11, CURSOR_TEXT_MAX = 40, BUCKETS_PER_STEP = 16 };
 
 const struct job JOBS[JOB_COUNT] = {
     [JOB_EXPIRE] = { job_expire_scan, job_expire_work },
@@ -115,23 +115,24 @@ refresh_catalog (struct executor *executor, struct error *err)
                                   unit->deadline_us, &unit->failure, err);
 }
 
-/* Goes through bucket after bucket until the step is full, or there is nothing more. */
+/* Goes through bucket after bucket until the step is full, or went through many, or there is nothing more. */
 static int
 scan (struct executor *executor, struct job_request *data, struct error *err)
 {
     struct job_step *step = &data->step;
     bool more;
     step->to = step->from;
-    for (;;) {
+    for (unsigned buckets = 0; buckets < BUCKETS_PER_STEP; buckets++) {
         if (data->job->scan (executor, step, &more, err) < 0)
             return -1;
         if (more)
             return 0;
-        if (step->to.bucket + 1 >= executor->engine->buckets)
-            break;
+        if (step->to.bucket + 1 >= executor->engine->buckets) {
+            step->is_done = true;
+            return 0;
+        }
         step->to = (struct job_place){ (int16_t)(step->to.bucket + 1), INT64_MIN };
     }
-    step->is_done = true;
     return 0;
 }
 

@@ -156,6 +156,17 @@ def test_a_step_sent_again_is_answered_from_what_is_stored(shop):
     assert run(shop, "expire")[-1]["total_changed"] == 3
 
 
+def test_of_many_buckets_a_step_looks_through_some():
+    with Engine(buckets=40) as shop:
+        shop.call("program.put", loyalty_program(expiry={"policy": "days", "count": DAYS}))
+        partners = [expired_member(shop) for _ in range(5)]
+        steps = run(shop, "expire")
+        assert [step["done"] for step in steps] == [False, False, True] and steps[-1]["total_changed"] == 5
+        assert [step["cursor"].split(":")[0] for step in steps[:-1]] == ["16", "32"]
+        assert all(len(expire_rows(shop, partner)) == 1 for partner in partners)
+        shop.assert_ledger_holds()
+
+
 def test_two_at_once_do_each_step_once(shop):
     partners = [expired_member(shop) for _ in range(6)]
     replies = at_once(shop.endpoint, [("job.run", {"job": "expire", "limit": 2}, new_id("step")) for _ in range(4)])
