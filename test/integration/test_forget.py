@@ -3,11 +3,13 @@
 import datetime
 import itertools
 import json
+import threading
 from decimal import Decimal
 
 import pytest
 
 from harness import Engine
+from loyalty_client import Client, LoyaltyError
 from raw_client import at_once, result_of
 from shop import line, loyalty_program, new_id, order, promotion, refund, refused
 
@@ -44,14 +46,11 @@ def forget(shop, partner, **options):
 
 
 def traces(shop, *texts):
-    """The tables and columns in which one of these texts stands."""
-    found = []
-    tables = shop.query("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
-    for (table,) in tables:
-        for text in texts:
-            if shop.query(f"SELECT EXISTS (SELECT FROM {table} t WHERE t::text ILIKE %s)", (f"%{text}%",))[0][0]:
-                found.append((table, text))
-    return found
+    """The tables in which one of these texts stands, and which."""
+    tables = [name for (name,) in shop.query("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")]
+    asked = [(table, text) for table in tables for text in texts]
+    query = " UNION ALL ".join(f"SELECT '{table}', %s::text WHERE EXISTS (SELECT FROM {table} t WHERE t::text ILIKE %s)" for table, _ in asked)
+    return shop.query(query, [value for _, text in asked for value in (text, f"%{text}%")])
 
 
 def sums(shop):
@@ -227,3 +226,35 @@ def test_orders_of_friends_do_not_name_it(shop):
     assert shop.call("card.balance", {"card_id": card})["balance"] == "0.00"
     shop.assert_ledger_holds()
     shop.call("program.delete", {"program_id": 31})
+
+
+@pytest.mark.parametrize("buckets", [1, 8])
+def test_a_worker_that_dies_in_the_middle(buckets):
+    """What is sent again is done once: whole, or not at all."""
+    with Engine(buckets=buckets) as engine:
+        engine.call("program.put", loyalty_program(POINTS))
+        people = [new_person() for _ in range(8)]
+        for person in people:
+            buy(engine, person, "5.00")
+        before = sums(engine)
+        failures = []
+
+        def leave(person):
+            try:
+                with Client(engine.endpoint) as client:
+                    client.call("member.forget", {"partner_id": person}, key=f"forget-{person}", timeout=60)
+            except LoyaltyError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=leave, args=(person,)) for person in people]
+        for index, thread in enumerate(threads):
+            thread.start()
+            if index in (2, 5):
+                name = f"worker-{1 if index == 2 else 2}"
+                engine.wait_for_new(name, engine.kill_process(name))
+        for thread in threads:
+            thread.join()
+        assert not failures
+        assert [trace for trace in traces(engine, *map(str, people)) if trace[0] != "request_keys"] == []  # the keys are the test's
+        assert sums(engine) == before
+        engine.assert_ledger_holds()
