@@ -1,4 +1,4 @@
-/* record_forget.h - a stored order without the person (docs/decisions/008-forgotten-members.md). */
+/* record_forget.h - a stored order without the person (docs/decisions/010-forgotten-members.md). */
 #ifndef STORE_RECORD_FORGET_H
 #define STORE_RECORD_FORGET_H
 

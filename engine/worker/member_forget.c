@@ -1,5 +1,5 @@
 /* member_forget.c - member.forget: all that tells who a member was is taken out; sums stay, under a pseudonym
- * (docs/decisions/008-forgotten-members.md). */
+ * (docs/decisions/010-forgotten-members.md). */
 #include "worker/member_forget.h"
 #include "wire/msgpack.h"
 #include "worker/member_methods.h"

@@ -29,7 +29,7 @@ BEGIN
         GRANT INSERT, UPDATE, DELETE ON promotion_drafts TO loyalty_worker;
         GRANT DELETE ON load_parts, member_spending, program_usage TO loyalty_worker;
         GRANT INSERT ON point_history, membership_history, lot_transfers, order_refunds, outbox, catalog_versions, time_zones TO loyalty_worker;
-        -- What is never changed but where a member is forgotten (docs/decisions/008-forgotten-members.md).
+        -- What is never changed but where a member is forgotten (docs/decisions/010-forgotten-members.md).
         GRANT INSERT, DELETE ON member_replies TO loyalty_worker;
         GRANT DELETE ON members, membership_history, partners TO loyalty_worker;
         GRANT UPDATE (origin) ON point_history TO loyalty_worker;
