@@ -96,6 +96,8 @@ enter_rule (struct work *work, uint32_t index, uint32_t rule)
         candidate->entered[position] = (int32_t)index + 1;
     if (mark_by_code (work, candidate) < 0)
         return -1;
+    if (program->type == PROGRAM_COUPONS)
+        match_open_without_card (work, candidate);
     if (!candidate->holds && !work->order->forgiving) {
         wait (work, index, number, candidate->reason, candidate->needed, candidate->had);
         return 0;

@@ -195,7 +195,7 @@ int
 match_ask (struct work *work, struct candidate *candidate)
 {
     const struct program *program = candidate->program;
-    uint32_t first = work->index->first_rule[program->index], failed = 0;
+    uint32_t first = work->index->first_rule[program->index], failed = 0, not_asked = 0;
     candidate->held_count = 0;
     candidate->rule = candidate->failing = NULL;
     candidate->reason = REASON_NONE;
@@ -208,6 +208,11 @@ match_ask (struct work *work, struct candidate *candidate)
         struct tally tally = rule_tally (work, first + r);
         int64_t needed = 0, had = 0;
         int32_t entered = candidate->entered != NULL ? candidate->entered[r] : 0;
+        /* Another way in than the program's cards, not a condition of theirs. */
+        if (rule->code.size > 0 && entered == 0 && program->type == PROGRAM_COUPONS) {
+            not_asked++;
+            continue;
+        }
         enum reason reason = tally_reaches (rule, &tally, &needed, &had);
         if (reason == REASON_NONE)
             reason = take_part_member (work, program, rule);
@@ -223,7 +228,8 @@ match_ask (struct work *work, struct candidate *candidate)
         candidate->held[candidate->held_count++] =
             (struct held_rule){ rule, tally, !indexed->names && !indexed->excludes, entered };
     }
-    candidate->holds = program->rule_count == 0 || (candidate->needs_all ? failed == 0 : candidate->held_count > 0);
+    candidate->holds =
+        program->rule_count == not_asked || (candidate->needs_all ? failed == 0 : candidate->held_count > 0);
     if (waits_for_code (candidate)) {
         candidate->holds = false;
         keep_reason (candidate, NULL, REASON_CODE_NEEDED, 0, 0);
@@ -275,6 +281,13 @@ bool
 match_has_own_card (const struct candidate *candidate)
 {
     return candidate->destination == POINTS_TO_CARD || candidate->destination == POINTS_TO_CARD_LATER;
+}
+
+void
+match_open_without_card (struct work *work, struct candidate *candidate)
+{
+    candidate->destination = candidate->program->applies_on == APPLIES_FUTURE ? POINTS_TO_NEW_CARDS : POINTS_OF_ORDER;
+    work->purses[candidate->purse].earns = candidate->destination == POINTS_OF_ORDER;
 }
 
 /* Where the order's points of the program go, and whether they can. */

@@ -83,7 +83,6 @@ check_code (const struct program *program, uint32_t index, const struct program_
     if (is_blank (rule->code) || rule->code.size > CODE_BYTES_MAX)
         return program_refuse (err, place, "code", "must be 1 to 64 bytes, not all blank");
     switch (program->type) {
-    case PROGRAM_COUPONS:
     case PROGRAM_REFERRAL:
     case PROGRAM_GIFT_CARD:
     case PROGRAM_EWALLET:

@@ -274,6 +274,8 @@ int match_ask (struct work *work, struct candidate *candidate);
 /* Why a rule of the candidate does not hold, its code taken as entered. */
 enum reason match_rule (const struct work *work, const struct candidate *candidate, uint32_t rule, int64_t *needed,
                         int64_t *had);
+/* A coupon program of which the code of a rule was entered earns by its rules, as one of type promo_code does. */
+void match_open_without_card (struct work *work, struct candidate *candidate);
 /* Rules without effect on anything, for explanations: does some line fit one of the program's rules? */
 bool match_touches (const struct work *work, const struct program *program);
 /* Each member has one card of the program, on which points are kept. */

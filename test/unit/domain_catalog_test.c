@@ -234,7 +234,7 @@ Test (program_check, contradictions_of_codes_limits_and_levels_are_named)
     refused_with (rule[1].mode, RULE_WITH_CODE, "rules[1].code", "needs a code");
     refused_with (rule[1].code, STR (" save "), "rules[1].code", "another rule");
     refused_with (rule[1].code, STR ("  "), "rules[1].code", "not all blank");
-    refused_with (program->type, PROGRAM_COUPONS, "rules[0].code", "codes of their cards");
+    refused_with (program->type, PROGRAM_GIFT_CARD, "rules[0].code", "codes of their cards");
     refused_with (rule[1].split, true, "rules[1].reward_point_split", "future");
     program->applies_on = APPLIES_FUTURE;
     refused_with (rule[0].split, true, "rules[0].reward_point_split", "by unit or by money");

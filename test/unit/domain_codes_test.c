@@ -335,6 +335,61 @@ Test (rule_5_cards, rules_of_coupons_are_conditions_of_use)
     cr_expect (eq (i64, cart_earned (cart, 1), 0));
 }
 
+Test (rule_5_cards, a_code_of_a_coupon_programs_rule_is_a_way_in_without_a_card)
+{
+    cart_line (cart, 1, "1", "100");
+    coupon (1, "C-1");
+    struct rule *rule = cart_rule (cart_program (cart, 1), POINTS_PER_ORDER, "1");
+    rule->code = STR ("SHORT");
+    rule->mode = RULE_WITH_CODE;
+    rule->minimum_amount_minor = MONEY ("100");
+    enter ("short");
+    run ();
+    accepted (0);
+    saved_is (1, "10");
+    cr_expect (eq (i64, cart->result.points_count, 0), "no card paid");
+    rule->minimum_amount_minor = MONEY ("101");
+    run ();
+    claim_is (0, MINIMUM_AMOUNT);
+    saved_is (1, "0");
+}
+
+Test (rule_5_cards, a_rule_with_a_code_is_no_condition_of_the_cards)
+{
+    cart_line (cart, 1, "1", "100");
+    coupon (1, "C-1");
+    struct rule *rule = cart_rule (cart_program (cart, 1), POINTS_PER_ORDER, "1");
+    rule->code = STR ("SHORT");
+    rule->mode = RULE_WITH_CODE;
+    rule->minimum_amount_minor = MONEY ("500");
+    enter ("C-1");
+    run ();
+    accepted (0);
+    saved_is (1, "10");
+    cr_assert_eq (cart->result.points_count, 1);
+    cr_expect (eq (i64, cart->result.points[0].redeemed, POINTS ("1")));
+}
+
+Test (rule_5_cards, a_coupon_program_opened_by_code_keeps_its_conditions)
+{
+    cart_line (cart, 1, "1", "100");
+    coupon (1, "C-1");
+    struct program *program = cart_program (cart, 1);
+    program->trigger = TRIGGER_WITH_CODE;
+    struct rule *coded = cart_rule (program, POINTS_PER_ORDER, "1");
+    coded->code = STR ("SHORT");
+    coded->mode = RULE_WITH_CODE;
+    struct rule *condition = cart_rule (program, POINTS_PER_ORDER, "1");
+    condition->minimum_amount_minor = MONEY ("500");
+    enter ("SHORT");
+    run ();
+    claim_is (0, MINIMUM_AMOUNT);
+    condition->minimum_amount_minor = MONEY ("100");
+    run ();
+    accepted (0);
+    saved_is (1, "10");
+}
+
 Test (rule_5_cards, cards_of_other_programs_are_spent_without_asking_the_rules)
 {
     cart_line (cart, 1, "1", "100");

@@ -167,9 +167,25 @@ def makes_cards(program):
     return applies_on(program) == "future" and not has_member_card(program)
 
 
-def is_spent_by_card(program):
+def is_spent_by_card(program, codes):
     """What is spent in these comes from a card that is shown, never from the order itself."""
-    return program["program_type"] == "coupons" or applies_on(program) == "future"
+    if applies_on(program) == "future":
+        return True
+    return program["program_type"] == "coupons" and not is_code_entered(program, codes)
+
+
+def is_code_entered(program, codes):
+    """Whether the code of one of its rules was."""
+    return any(same_code(rule["code"], code) for rule in program.get("rules", []) if rule.get("code") for code in codes)
+
+
+def conditions_of(program, codes):
+    """The rules of a coupon program that are asked: one with a code only where it was entered."""
+    return [
+        rule
+        for rule in program.get("rules", [])
+        if not rule.get("code") or any(same_code(rule["code"], code) for code in codes)
+    ]
 
 
 def applies_by_itself(program):

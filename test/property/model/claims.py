@@ -1,6 +1,6 @@
 """Claims: codes entered and rewards chosen, in order; what becomes of each (section 1, rule 28)."""
 
-from .catalog import has_member_card, is_automatic, is_spent_by_card, rewards_of, same_code
+from .catalog import conditions_of, has_member_card, is_automatic, is_spent_by_card, rewards_of, same_code
 from .figures import exact, minor
 
 
@@ -77,7 +77,7 @@ class Claims:
         if not self.fits(program, [], codes):
             self.waits[index] = (program, "code_needed")
             return None
-        if is_spent_by_card(program):
+        if is_spent_by_card(program, codes):
             self.accepted.add(index)  # it only earns
             return None
         if has_member_card(program) and not self.has_member:
@@ -175,7 +175,7 @@ class Claims:
             card = self.member_card_of(program)
             if card is None:
                 return None, "no_member"
-        elif card is None and (is_spent_by_card(program) or not self.is_open(program, codes) or not self.fits(program, [], codes)):
+        elif card is None and (is_spent_by_card(program, codes) or not self.is_open(program, codes) or not self.fits(program, [], codes)):
             card = self.card_to_spend(program, index, required)
             if card is None:
                 return None, "unknown_card"
@@ -187,7 +187,8 @@ class Claims:
 
     def why_not_held(self, program, codes):
         """The first condition that fails."""
-        fails = [self.why_rule_fails(program, rule, [], codes) for rule in program.get("rules", [])]
+        rules = conditions_of(program, codes) if program["program_type"] == "coupons" else program.get("rules", [])
+        fails = [self.why_rule_fails(program, rule, [], codes) for rule in rules]
         return next((reason for reason in fails if reason is not None), "code_needed")
 
     def member_card_of(self, program):

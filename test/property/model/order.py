@@ -164,7 +164,7 @@ class Evaluation(Points, Claims):
         if program["program_type"] == "coupons" and not self.fits(program, given, codes):
             return 0
         usable = pocket.usable
-        card = None if is_spent_by_card(program) else self.earning_card(program)
+        card = None if is_spent_by_card(program, codes) else self.earning_card(program)
         if card is not None and card.key() == pocket.key():
             earned = self.earned(program, given, codes)
             usable += max(0, earned - pocket.debt)

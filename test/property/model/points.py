@@ -3,7 +3,7 @@
 import datetime
 import math
 
-from .catalog import RULE_FIELDS, is_automatic, makes_cards, names_nothing, same_code
+from .catalog import RULE_FIELDS, conditions_of, is_automatic, is_code_entered, makes_cards, names_nothing, same_code
 from .figures import down, exact, half_away, minor, share
 
 LIMITS = (
@@ -82,6 +82,8 @@ class Points:
         rules = program.get("rules", [])
         if not self.is_open(program, codes):
             return []
+        if program["program_type"] == "coupons":
+            rules = conditions_of(program, codes)
         holding = [rule for rule in rules if self.why_rule_fails(program, rule, given, codes) is None]
         if not is_automatic(program) and self.channel == "pos" and len(holding) < len(rules):
             return []
@@ -93,12 +95,11 @@ class Points:
             return self.referral is not None and self.referral[1] is program
         if is_automatic(program) or program["program_type"] == "coupons":
             return True
-        own = [rule["code"] for rule in program.get("rules", []) if rule.get("code")]
-        return any(same_code(one, code) for one in own for code in codes)
+        return is_code_entered(program, codes)
 
     def fits(self, program, given, codes):
         """Whether a program's conditions hold (rule 5): one without rules is always eligible."""
-        if not program.get("rules"):
+        if not program.get("rules") or (program["program_type"] == "coupons" and not conditions_of(program, codes)):
             return self.is_open(program, codes)
         return bool(self.holding(program, given, codes))
 
@@ -128,8 +129,8 @@ class Points:
         return money
 
     def earned(self, program, given, codes):
-        """Points of this order, in hundredths. A program of type coupons earns nothing (rule 5)."""
-        if program["program_type"] == "coupons" or program["program_id"] in self.absent or not self.may_earn(program):
+        """Points of this order, in hundredths. A program of type coupons earns nothing (rule 5), but by a rule's code."""
+        if (program["program_type"] == "coupons" and not is_code_entered(program, codes)) or program["program_id"] in self.absent or not self.may_earn(program):
             return 0
         return sum(self.points_of_rule(program, rule, given) for rule in self.holding(program, given, codes))
 
@@ -174,7 +175,8 @@ class Points:
 
     def cards_made(self, program, given, codes):
         """Rule 6: of each new card of a `future` program (points, printed code, the line that sold it)."""
-        if not makes_cards(program) or program["program_id"] in self.absent:
+        by_card = program["program_type"] == "coupons" and not is_code_entered(program, codes)
+        if not makes_cards(program) or by_card or program["program_id"] in self.absent:
             return []
         whole, split = 0, []
         for rule in self.holding(program, given, codes):
