@@ -47,7 +47,7 @@ CARDS = [
     (31, None, "GIFT-25", "25.00"), (31, None, "GIFT-3.33", "3.33"), (31, None, "GIFT-0.25", "0.25"),
     (23, 102, "FRIEND-102", "0.00"),
 ]  # fmt: skip
-CODES = {5: ["SAVE-A"], 6: ["SAVE-B", "SAVE-C"], 1: ["EXTRA"], 11: ["BONUS"], 21: ["COUPON"]}  # of rules
+CODES = {5: ["SAVE-A"], 6: ["SAVE-B", "SAVE-C"], 1: ["EXTRA"], 11: ["BONUS"]}  # of rules
 MEMBERS = (101, 102, 103)
 
 TAXES = {

@@ -251,7 +251,7 @@ class Claims:
         """Whether a program whose code waited gave or earned something in the end."""
         if any(gift.entry.program is program for gift in self.state.given):
             return True
-        earns = has_member_card(program) and self.earning_card(program) is not None
+        earns = program["program_type"] == "referral" or (has_member_card(program) and self.earning_card(program) is not None)
         earned = self.earned(program, self.state.given, self.all_codes)
         return bool(earned and earns or self.cards_made(program, self.state.given, self.all_codes))
 
