@@ -264,6 +264,22 @@ joined (const struct level *from, const struct level *into, const struct members
     return membership;
 }
 
+/* What the two held together is what late orders find. */
+static int
+note_level (struct merge *merge, const struct membership *both)
+{
+    struct unit_level level = { .bucket = merge->into->bucket,
+                                .partner_id = merge->into->partner_id,
+                                .membership_product_id = both->membership_product_id,
+                                .since = both->from,
+                                .until = both->to,
+                                .order_ref = merge->change.order_ref,
+                                .origin = merge->change.origin };
+    if (!both->has_level || unit_add_level (merge->unit, &level) == 0)
+        return 0;
+    return error_set (&merge->request->error, ERROR_INTERNAL, "the worker is out of memory");
+}
+
 /* The higher level of the two, or what both reached together; points of other levels go to its card. */
 static int
 move_level (struct merge *merge, const struct level **level)
@@ -284,6 +300,8 @@ move_level (struct merge *merge, const struct level **level)
     *level = from_level;
     if (catalog->level_count == 0)
         return 0;
+    if (note_level (merge, &both) < 0)
+        return -1;
     const struct level *held = from_level > into_level ? from_level : into_level;
     *level = membership_upgrade (catalog, held, &spending, now);
     merge->change.catalog = catalog;

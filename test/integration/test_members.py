@@ -179,6 +179,20 @@ def test_rule_32_the_higher_level_of_the_two_stays(shop):
         assert (got["level"], got["to"]) == (GOLD, "2190-01-01T00:00:00Z")
 
 
+def test_rule_35_a_late_order_finds_the_level_that_both_held_together(shop):
+    def ago(days):
+        return (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)).isoformat()
+
+    gone, stays = new_partner(), new_partner()
+    for partner, days in ((gone, 5), (stays, 1)):
+        buy(shop, partner, "1.00")
+        shop.call("membership.change", {"partner_id": partner, "membership_product_id": SILVER, "reason": "gift", "from": ago(days)})
+    assert merge(shop, gone, stays)["level"] == SILVER
+    shop.call("membership.change", {"partner_id": stays, "membership_product_id": BRONZE, "reason": "over"})
+    for days, level in ((3, SILVER), (6, BRONZE)):
+        assert buy(shop, stays, "1.00", date=ago(days))["membership"]["before"] == level
+
+
 def test_rule_27_uses_of_both_count(shop):
     gone, stays = new_partner(), new_partner()
 
