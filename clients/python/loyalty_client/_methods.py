@@ -163,6 +163,11 @@ class Methods:
         """Moves a member up or down by what was spent."""
         return self.call("membership.evaluate", {"partner_id": partner_id}, **options)
 
+    def member_merge(self, partner_id, into_partner_id, reason=None, **options):
+        """Makes one member of two: who names ``partner_id`` later means ``into_partner_id``."""
+        body = {"partner_id": partner_id, "into_partner_id": into_partner_id, **_given(reason=reason)}
+        return self.call("member.merge", body, **options)
+
     def member_forget(self, partner_id, **options):
         """Takes out all that tells who a member was; again, until the answer says ``done``."""
         return self.call("member.forget", {"partner_id": partner_id}, **options)
@@ -172,11 +177,6 @@ class Methods:
     def job_run(self, job, period=None, limit=None, **options):
         """A step of a job (``expire``, ``memberships``, ``holds``, ``referrals``); again until the answer says ``done``."""
         return self.call("job.run", _given(job=job, period=period, limit=limit), **options)
-
-    def member_merge(self, partner_id, into_partner_id, reason=None, **options):
-        """Makes one member of two: who names ``partner_id`` later means ``into_partner_id``."""
-        body = {"partner_id": partner_id, "into_partner_id": into_partner_id, **_given(reason=reason)}
-        return self.call("member.merge", body, **options)
 
     # Programs and what they refer to.
 
