@@ -144,8 +144,11 @@ def within(minute, start, end):
     return start <= minute < end if start <= end else minute >= start or minute < end
 
 
+APPLIES_BY_TYPE = {"loyalty": "both", "next_order_coupons": "future", "gift_card": "future", "ewallet": "future"}
+
+
 def applies_on(program):
-    return program.get("applies_on") or ("both" if program["program_type"] == "loyalty" else "current")
+    return program.get("applies_on") or APPLIES_BY_TYPE.get(program["program_type"], "current")
 
 
 def is_payment(program):

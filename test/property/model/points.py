@@ -26,7 +26,7 @@ class Points:
 
     def why_rule_fails(self, program, rule, given, codes):
         """Rules 2, 3: None if the rule holds."""
-        if rule.get("mode") == "with_code" and not any(same_code(rule["code"], code) for code in codes):
+        if rule.get("code") and not any(same_code(rule["code"], code) for code in codes):
             return "unknown_code"
         if rule.get("membership_product_ids") and self.level not in rule["membership_product_ids"]:
             return "wrong_membership"
