@@ -14,9 +14,10 @@ class Claims:
         self.named, self.turned_away, self.accepted, self.waits = set(), {}, set(), {}
         self.shown = [self.card_named(card) for card in self.order.get("cards", [])]
         self.shown = [card for card in self.shown if card is not None]
-        named = [self.card_named(claim["card"]) for claim in self.order.get("claims", []) if "card" in claim]
-        bearers = [card for card in named if card is not None and card.partner_id in (None, self.partner)]
-        self.presented, self.entered = self.shown + bearers, []
+        claims = self.order.get("claims", [])
+        named = [self.card_named(claim.get("card", claim.get("code"))) for claim in claims if "card" in claim or "code" in claim]
+        self.presented = self.shown + [card for card in named if card is not None and card.partner_id in (None, self.partner)]
+        self.entered = []
         for index, claim in enumerate(self.order.get("claims", [])):
             if "program_id" in claim:
                 self.named.add(claim["program_id"])
@@ -203,12 +204,12 @@ class Claims:
         code is entered counts from there on."""
         taken = [id(entry.pocket) for entry in self.claimed]
         own = [card for card in self.standing.cards if card.partner_id is not None and card.partner_id == self.partner]
-        others = [card for card in self.presented + self.shown if not any(card is one for one in own) and not self.waits_to_be_shown(card)]
+        others = [card for card in self.presented if not any(card is one for one in own) and not self.waits_to_be_shown(card)]
         best, most = None, -1
         for card in own + others:
             if card.program_id != program["program_id"]:
                 continue
-            is_shown = any(one is card for one in self.presented + self.shown)
+            is_shown = any(one is card for one in self.presented)
             suffices = not card.is_blocked and card.usable >= required
             merit = 4 * suffices + 2 * (id(card) not in taken) + is_shown
             if merit > most:
