@@ -49,8 +49,6 @@ class Member:
         assert not different, different
 
     def sell(self, lines, claims):
-        in_debt = {card.program["program_id"] for card in self.world.cards if card.debt}  # finding 3
-        claims = [claim for claim in claims if claim["program_id"] not in in_debt]
         order = self.body(lines, claims=claims, on_refused="skip")
         self.agree("order.process", order)
         self.orders.append(order)
@@ -60,8 +58,7 @@ class Member:
             return
         original = self.orders[step["of"] % len(self.orders)]
         lines = histories.returned_lines(original, step)
-        sale = self.world.sales[original["order_id"]]
-        if not lines or sale.finding_2():
+        if not lines:
             return
         order = self.body(lines, refund_of=original["order_id"])
         if step["shortfall"]:

@@ -187,8 +187,37 @@ class Card:
         assert left == 0
         self.holds.append(Hold(id, parts, until))
 
+    def capture(self, hold, amount, order_id):
+        """Spends what is held, lot by lot; what is not spent is let go."""
+        left = amount
+        for lot, points in hold.parts:
+            part = min(points, left)
+            lot.left -= part
+            left -= part
+            if part:
+                lot.uses[order_id] = lot.uses.get(order_id, 0) + part
+        self.release(hold.id)
+        return amount - left
+
     def release(self, id):
         self.holds = [hold for hold in self.holds if hold.id != id]
+
+    def move_all_to(self, other, instant):
+        """A change of level (rule 23): every live lot, holds and debt."""
+        moved = {}
+        for lot in self.alive(instant):
+            if lot.left:
+                moved[id(lot)] = other.new_lot(lot.left, lot.order_id, lot.gained, lot.expires, lot.usable_from, lot)
+                lot.left = 0
+        for hold in self.holds:
+            hold.parts = [[moved[id(lot)], part] for lot, part in hold.parts]
+        other.holds += self.holds
+        other.debt += self.debt
+        self.holds, self.debt = [], 0
+        points = sum(lot.left for lot in moved.values())
+        self.record("transfer", -points, None)
+        other.record("transfer", points, None)
+        other.pay_debt(other.in_order(other.lots), None, instant)
 
     def move_to(self, other, amount, instant):
         """`card.transfer`: usable points, with their dates; they pay the debt of the card that gets them."""

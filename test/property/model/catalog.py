@@ -99,9 +99,9 @@ class Catalog:
         return None
 
     def base_level(self):
-        """The level on which a member stands who has none (rule 8)."""
+        """The level on which a member stands who has none: the lowest (rule 8)."""
         below = sorted(self.levels.values(), key=lambda level: (level.get("sequence", 0), level["membership_product_id"]))
-        return below[0]["membership_product_id"] if below and below[0].get("sequence", 0) == 0 else None
+        return below[0]["membership_product_id"] if below else None
 
     def primary_of(self, level):
         """The active primary loyalty program of a level, or None."""

@@ -62,10 +62,6 @@ class Sale:
         """Whether it was an order with goods bought, that was not undone."""
         return not self.is_cancelled and any(line.qty > 0 for line in self.lines)
 
-    def finding_2(self):
-        """List prices of lines with a discount given by hand."""
-        return sum(self.nets) == 0 and any(line.by_hand for line in self.lines)
-
     def of_program(self, program_id):
         """The money of the lines that sell cards of a program."""
         return [net if line.sells == program_id else 0 for line, net in zip(self.lines, self.nets)]

@@ -40,6 +40,7 @@ class World:
         self.now = now or (lambda: datetime.datetime.now(datetime.timezone.utc))
         self.partners, self.cards, self.sales = {}, [], {}
         self.numbers = itertools.count(1)
+        self.levels = {}  # by member
         self.last = None  # the Evaluation of the order that was answered last
 
     def call(self, method, body):
@@ -108,6 +109,8 @@ class World:
     def card_adjust(self, body):
         card, points = self.card_named(body), minor(body["points"])
         now = self.now()
+        if card is None:
+            raise Refused("not_found")
         if points < 0 and card.usable(now) < -points:
             raise Refused("insufficient_points")
         if points > 0:
@@ -131,6 +134,66 @@ class World:
             raise Refused("insufficient_points")
         giver.move_to(taker, points, now)
         return {"from": card_row(giver, now), "to": card_row(taker, now)}
+
+    # Holds (rule 22)
+
+    def hold_named(self, id):
+        """(card, hold) of a hold that is open."""
+        for card in self.cards:
+            for hold in card.holds:
+                if hold.id == id:
+                    return card, hold
+        return None, None
+
+    def points_hold(self, body):
+        card, points, now = self.card_named(body), minor(body["points"]), self.now()
+        if card is None:
+            raise Refused("not_found")
+        if points > card.usable(now):
+            raise Refused("insufficient_points")
+        card.hold(body["hold_id"], points, now + datetime.timedelta(seconds=body.get("ttl_s", 900)), now)
+        return card_row(card, now)
+
+    def points_capture(self, body):
+        card, hold = self.hold_named(body["hold_id"])
+        points = minor(body["points"]) if "points" in body else hold.points()
+        card.capture(hold, points, None)
+        card.record("redeem", -points, None)
+        return card_row(card, self.now())
+
+    def points_release(self, body):
+        card, hold = self.hold_named(body["hold_id"])
+        card.release(hold.id)
+        return card_row(card, self.now())
+
+    # Membership (rule 23)
+
+    def membership_change(self, body):
+        self.levels[body["partner_id"]] = body["membership_product_id"]
+        self.move_points(body["partner_id"], self.now())
+
+    def level_of(self, partner):
+        return self.levels.get(partner, self.catalog.base_level())
+
+    def is_left(self, card):
+        """Whether a card is that of a level that its member left, and there is one to move to."""
+        program, level = card.program, self.level_of(card.partner)
+        return bool(
+            program["program_type"] == "loyalty"
+            and program.get("is_primary_loyalty")
+            and program.get("membership_product_id") != level
+            and self.catalog.primary_of(level)
+        )
+
+    def level_card(self, partner):
+        id = self.catalog.primary_of(self.level_of(partner))["program_id"]
+        return self.member_card(id, partner) or self.new_card(id, partner)
+
+    def move_points(self, partner, instant):
+        """What is on cards of levels that were left goes to the card of the level that is held."""
+        for card in [card for card in self.cards if partner is not None and card.partner == partner and self.is_left(card)]:
+            if card.debt or any(lot.left for lot in card.alive(instant)):
+                card.move_all_to(self.level_card(partner), instant)
 
     # Orders
 
@@ -183,6 +246,7 @@ class World:
             )
         standing = Standing(pockets)
         own = [sale for sale in self.sales.values() if partner is not None and sale.partner == partner]
+        standing.level = self.levels.get(partner)
         standing.is_first_order = not any(sale.counts_as_order() for sale in own)
         standing.uses = self.uses(partner, store_id, instant)
         standing.given = {}
@@ -261,12 +325,17 @@ class World:
             if card is None:
                 card = self.new_card(pocket.program_id, pocket.partner_id)
                 booked.cards.append(card)
-            if body.get("hold_id") is not None:
-                card.release(body["hold_id"])
+            holder, hold = self.hold_named(body.get("hold_id"))
+            captured = card.capture(hold, min(redeemed, hold.points()), body["order_id"]) if holder is card else 0
+            if captured:
+                card.record("redeem", -captured, body["order_id"])
             card.earn(earned, body["order_id"], instant)
-            card.redeem(redeemed, body["order_id"], instant)
+            card.redeem(redeemed - captured, body["order_id"], instant)
             sale.accounts += self.accounts(sale, model, card, earned, redeemed)
             booked.move(card, earned, redeemed)
+        holder, hold = self.hold_named(body.get("hold_id"))
+        if hold is not None:  # nothing of it was spent
+            holder.release(hold.id)
         for program_id, points, code, sold_by in model.cards_to_make():
             card = self.new_card(program_id, None, code or f"new-{next(self.numbers)}")
             card.earn(points, body["order_id"], instant)
@@ -312,8 +381,11 @@ class World:
             shortfall = body.get("shortfall") or card.program.get("shortfall") or default
             if shortfall == "refuse" and points > card.usable(instant):
                 raise Refused("insufficient_points")
+            if self.is_left(card):
+                card = self.level_card(card.partner)
             missing = card.take_back(points, sale.order_id, body["order_id"], instant, shortfall)
             booked.move(card, missing - points, 0)
+        self.move_points(sale.partner, instant)
 
     def order_cancel(self, body):
         sale = self.sales.get(body["order_id"])
