@@ -141,7 +141,7 @@ code_discounts (const struct work *work, const struct candidate *candidate, bool
 static bool
 still_holds (const struct work *work, const struct candidate *candidate, const struct held_rule *held, int64_t *had)
 {
-    if (work->code_count == 0 || !held->whole || held->rule->minimum_amount_minor == 0)
+    if (work->code_count == 0 || !held->whole)
         return true;
     bool untaxed = held->rule->minimum_amount_tax_mode == TAX_MODE_EXCL;
     *had = (untaxed ? held->tally.excl_minor : held->tally.incl_minor) - code_discounts (work, candidate, untaxed);

@@ -15,7 +15,7 @@ from model.cards import NEVER
 from model.compare import differences
 from model.figures import minor
 from model.world import Refused, World, instant_of
-from test_model import REFERENCE, SETTINGS
+from test_model import HISTORIES, REFERENCE
 
 numbers = itertools.count(1000)
 
@@ -93,7 +93,7 @@ def club(engine):
     return engine
 
 
-@SETTINGS
+@HISTORIES
 @given(steps=histories.steps)
 def test_histories_agree(club, steps):
     member = Member(club)

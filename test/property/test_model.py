@@ -28,6 +28,7 @@ SETTINGS = settings(
     report_multiple_bugs=False,
     phases=(Phase.generate, Phase.shrink),
 )
+HISTORIES = settings(SETTINGS, max_examples=EXAMPLES // 2)
 COUNTS = collections.Counter()
 
 

@@ -344,6 +344,7 @@ class World:
                 kind, weights = "sold", [1 if line.id == sold_by else 0 for line in sale.lines]
             sale.accounts.append(Account(card, points, weights, kind))
             booked.cards.append(card)
+        self.move_points(body.get("partner_id"), instant)
         for account in sale.accounts:
             after = sale.accounts[sale.accounts.index(account) + 1 :]
             account.order = sum(other.kind == "sold" and other.weights == account.weights for other in after)
