@@ -81,6 +81,45 @@ Test (section_1_codes, a_code_claims_the_one_reward_of_its_program)
     cr_expect (code_compare (cart_gave (cart, 1)->code, STR ("SUMMER")) == 0);
 }
 
+Test (section_1_codes, a_code_that_leaves_a_choice_of_products_is_accepted_and_gives_nothing)
+{
+    cart_line (cart, 1, "1", "100");
+    coupon (1, "PICK");
+    struct reward *reward = (struct reward *)cart_program (cart, 1)->rewards;
+    reward->type = REWARD_PRODUCT;
+    reward->reward_products = IDS (cart, 1, 2);
+    reward->reward_product_qty_micro = MICROS ("1");
+    enter ("PICK");
+    run ();
+    accepted (0);
+    saved_is (1, "0");
+    struct claim *claim = cart_claim (cart, 1);
+    claim->has_product = true;
+    claim->product_id = 1;
+    run ();
+    accepted (1);
+    saved_is (1, "100");
+}
+
+/* 3 points are there for the claim, and 5 more for one after the code. */
+Test (section_1_codes, what_a_code_earns_is_there_from_its_place_on)
+{
+    cart_line (cart, 1, "1", "100");
+    struct program *program = cart_promotion (cart, 1);
+    cart_rule (program, POINTS_PER_ORDER, "3");
+    struct rule *rule = cart_rule (program, POINTS_PER_ORDER, "5");
+    rule->mode = RULE_WITH_CODE;
+    rule->code = STR ("MORE");
+    cart_discount (program, DISCOUNT_PER_POINT, "1");
+    cart_claim (cart, 1);
+    enter ("MORE");
+    cart_claim (cart, 1);
+    run ();
+    cr_assert_eq (cart->result.discount_count, 2);
+    cr_expect (eq (i64, cart->result.discounts[0].amount_minor, MONEY ("3")));
+    cr_expect (eq (i64, cart->result.discounts[1].amount_minor, MONEY ("5")));
+}
+
 Test (section_1_codes, an_unknown_code_is_refused)
 {
     cart_line (cart, 1, "1", "100");
@@ -287,6 +326,24 @@ Test (rule_3_codes, whatever_stands_first_is_asked_again_in_the_end)
     run ();
     saved_is (1, "10");
     saved_is (2, "0");
+}
+
+Test (rule_3_codes, less_than_nothing_misses_a_minimum_of_nothing)
+{
+    cart_line (cart, 1, "1", "100");
+    cart_line (cart, 2, "-1", "95");
+    coded (1, "SET", "0");
+    struct reward *reward = (struct reward *)cart_program (cart, 1)->rewards;
+    reward->type = REWARD_SPECIAL_PRICE;
+    reward->special_price_minor = MONEY ("90");
+    cart_rule (cart_loyalty (cart, 2), POINTS_PER_ORDER, "7");
+    cart_member (cart, 5);
+    run ();
+    cr_expect (eq (i64, cart_earned (cart, 2), POINTS ("7")));
+    enter ("SET");
+    run ();
+    saved_is (1, "10");
+    cr_expect (eq (i64, cart_earned (cart, 2), 0));
 }
 
 Test (rule_3_codes, a_rule_that_names_products_is_not_lowered_by_codes)

@@ -60,6 +60,18 @@ Test (rule_11_units, cheapest_is_one_unit_of_the_cheapest_line)
     part_is (1, 0, 1, "1", "5");
 }
 
+Test (rule_11_units, a_percentage_is_of_the_exact_unit_and_a_sum_at_most_of_the_rounded_one)
+{
+    /* 0.05 for two: 0.025 each, of which 50 % is 0.0125; a sum of 50 takes 0.03. */
+    cart_line (cart, 1, "2", "0.025");
+    struct reward *reward = cheapest_offer (1, "50");
+    run ();
+    saved_is (1, "0.01");
+    reward->mode = DISCOUNT_PER_ORDER;
+    run ();
+    saved_is (1, "0.03");
+}
+
 Test (rule_11_units, cheapest_is_above_zero_and_the_first_of_equals)
 {
     cart_line (cart, 1, "1", "0");
@@ -268,6 +280,36 @@ Test (rule_14, on_sale_free_units_are_added_at_full_discount)
     cr_expect (eq (i64, discount->free_qty_micro, MICROS ("6")));
     cr_expect (eq (i64, discount->points_cost, POINTS ("4")));
     cr_expect (eq (u32, discount->part_count, 0));
+}
+
+/* Two points, claimed as 10 % and a free unit, which stands before the discount but leaves its point to it. */
+Test (rule_14, a_claim_leaves_the_points_of_those_before_it)
+{
+    struct program *program = cart_promotion (cart, 1);
+    cart_rule (program, POINTS_PER_ORDER, "2");
+    cart_discount (program, DISCOUNT_PERCENT, "10");
+    struct reward *reward = cart_discount (program, DISCOUNT_PERCENT, "0");
+    reward->type = REWARD_PRODUCT;
+    reward->reward_product_qty_micro = MICRO;
+    reward->reward_products = IDS (cart, 9);
+    cart->order.channel = CHANNEL_SALE;
+    cart_line (cart, 1, "1", "100");
+    for (uint32_t r = 0; r < 2; r++) {
+        struct claim *claim = cart_claim (cart, 1);
+        claim->has_reward = true;
+        claim->reward_id = program->rewards[r].id;
+    }
+    run ();
+    cr_expect (cart->result.claims[0].ok);
+    cr_expect (cart->result.claims[1].ok);
+    total_is ("90");
+    /* Claimed first it takes both. */
+    struct claim *claims = (struct claim *)cart->order.claims;
+    claims[0].reward_id = program->rewards[1].id;
+    claims[1].reward_id = program->rewards[0].id;
+    run ();
+    cr_expect (cart->result.claims[0].ok);
+    cr_expect (eq (int, cart->result.claims[1].reason, REASON_NOT_ENOUGH_POINTS));
 }
 
 Test (rule_14, one_of_several_products_has_to_be_chosen)

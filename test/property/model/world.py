@@ -206,6 +206,8 @@ class World:
         self.last = world.last
         return answer
 
+    quote = order_quote
+
     def order_process(self, body):
         return self.process(body, self.instant(body))
 
