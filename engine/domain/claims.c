@@ -299,20 +299,25 @@ read_claim (struct work *work, uint32_t index)
     return claim_play (work, index, number, purse, reward);
 }
 
-/* A program that is automatic, applies to the current order and has one reward applies by itself, once. A
- * program that keeps a card (applies_on both) does not: its member chooses when to spend. */
+/* A program that is automatic, applies to the current order and has one reward that leaves no choice applies by itself,
+ * once. A program that keeps a card (applies_on both) does not: its member chooses when to spend. */
+static bool
+may_apply_by_itself (const struct candidate *candidate)
+{
+    const struct program *program = candidate->program;
+    return program->trigger == TRIGGER_AUTO && candidate->destination == POINTS_OF_ORDER &&
+           program->reward_count == 1 && !leaves_choice (&program->rewards[0]);
+}
+
 static int
 add_automatic (struct work *work)
 {
     for (uint32_t c = 0; c < work->candidate_count; c++) {
         const struct candidate *candidate = &work->candidates[c];
         const struct program *program = candidate->program;
-        if (program->trigger != TRIGGER_AUTO || candidate->destination != POINTS_OF_ORDER ||
-            program->reward_count != 1 || !candidate->holds || candidate->named)
+        if (!may_apply_by_itself (candidate) || !candidate->holds || candidate->named)
             continue;
         const struct reward *reward = &program->rewards[0];
-        if (leaves_choice (reward))
-            continue;
         if (add_entry (work, &(struct entry){ .candidate = c,
                                               .purse = candidate->purse,
                                               .program = program,
@@ -380,6 +385,13 @@ leaves_something (const struct work *work, uint32_t number)
     return false;
 }
 
+/* Without its codes the program would apply by itself. */
+static bool
+would_apply_by_itself (const struct work *work, uint32_t number)
+{
+    return work->order->auto_claim && may_apply_by_itself (&work->candidates[number]);
+}
+
 /* A claim that waited for another code, or for points, is accepted when they have come. */
 static void
 settle_waiting (struct work *work)
@@ -400,7 +412,8 @@ claims_settle (struct work *work, bool *again)
     for (uint32_t e = 0; e < work->entry_count && !work->order->forgiving && !*again; e++) {
         const struct entry *entry = &work->entries[e];
         if (entry->claim < 0 || entry->code.size == 0 || entry->discount >= 0 ||
-            !work->candidates[entry->candidate].by_code || !leaves_something (work, entry->candidate))
+            !work->candidates[entry->candidate].by_code ||
+            !(leaves_something (work, entry->candidate) || would_apply_by_itself (work, entry->candidate)))
             continue;
         int32_t winner = entry->beaten_by < 0 ? -1 : work->entries[entry->beaten_by].claim;
         if (winner > entry->claim && entry->reason != REASON_NOT_ENOUGH_POINTS)

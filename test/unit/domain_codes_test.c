@@ -120,6 +120,26 @@ Test (section_1_codes, what_a_code_earns_is_there_from_its_place_on)
     cr_expect (eq (i64, cart->result.discounts[1].amount_minor, MONEY ("5")));
 }
 
+/* The code's claim stands after the automatic 100 %, which leaves it nothing; without the code the program stands before. */
+Test (section_1_codes, a_program_whose_code_is_refused_applies_by_itself)
+{
+    cart_line (cart, 1, "1", "100");
+    struct program *program = cart_promotion (cart, 1);
+    cart_rule (program, POINTS_PER_ORDER, "10");
+    struct rule *rule = cart_rule (program, POINTS_PER_ORDER, "5");
+    rule->mode = RULE_WITH_CODE;
+    rule->code = STR ("MORE");
+    struct reward *reward = cart_discount (program, DISCOUNT_PER_POINT, "1");
+    reward->applicability = APPLY_SPECIFIC;
+    reward->filter.products = IDS (cart, 1);
+    cart_offer (cart, 2, DISCOUNT_PERCENT, "100");
+    enter ("MORE");
+    run ();
+    claim_is (0, NOTHING_TO_DISCOUNT);
+    saved_is (1, "10");
+    saved_is (2, "90");
+}
+
 Test (section_1_codes, an_unknown_code_is_refused)
 {
     cart_line (cart, 1, "1", "100");
