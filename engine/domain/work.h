@@ -139,11 +139,12 @@ struct applied {
     int128 *taken; /* of each of the order's taxes, fine */
 };
 
-/* Its discount is one of a program entered by code: it lowers the money for others' minimums (rule 3). */
+/* Its discount is one of a program entered by code (not of an automatic one that has a code, too): it lowers the money for
+ * others' minimums (rule 3). */
 static inline bool
 entry_by_code (const struct entry *entry)
 {
-    return entry->code.size > 0 || entry->program->trigger == TRIGGER_WITH_CODE;
+    return entry->program->trigger == TRIGGER_WITH_CODE;
 }
 
 /* What became of a claim. */

@@ -287,7 +287,7 @@ class Evaluation(Points, Claims):
             entry = gift.entry
             usable = self.usable(entry, given) - self.spent(entry, given[:count])
             if entry.reward.get("clear_wallet"):
-                gift.cost = max(usable, 0 if is_payment(entry.program) else entry.required)
+                gift.cost = max(usable, gift.least)
             if gift.cost > usable:
                 failing = (self.name_of(entry), "not_enough_points")
         for index, program, rule in self.rule_codes:

@@ -34,6 +34,7 @@ def give(order, entry, state):
         return "nothing_to_discount"
     if gift.cost is None:
         gift.cost = required * (groups or 1)
+    gift.least = gift.cost
     if entry.reward.get("clear_wallet"):
         gift.cost = usable
     state.given.append(gift)

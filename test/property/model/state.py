@@ -14,6 +14,7 @@ class Given:
     layer: str
     amount: int = 0
     cost: int = None  # hundredths of a point
+    least: int = 0  # what it costs at least, where it clears the wallet
     parts: dict = field(default_factory=dict)  # line index: cents
     taxes: dict = field(default_factory=dict)  # tax id: cents
     free: dict = field(default_factory=dict)  # line index: units given free
