@@ -171,6 +171,7 @@ class World:
     def membership_change(self, body):
         self.levels[body["partner_id"]] = body["membership_product_id"]
         self.move_points(body["partner_id"], self.now())
+        return {"level": body["membership_product_id"]}
 
     def level_of(self, partner):
         return self.levels.get(partner, self.catalog.base_level())
