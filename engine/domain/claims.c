@@ -207,8 +207,8 @@ card_to_spend (const struct work *work, const struct program *program, int64_t r
         if (card->program_id != program->id || (!own && (card->has_partner || !card->presented)) ||
             (!own && waits_to_be_shown (work, i)))
             continue;
-        int merit = 4 * (!card->blocked && card->usable >= required_points) + 2 * !is_taken (work, card) +
-                    (work->shown[i] || card->presented);
+        bool is_there = work->shown[i] || (card->presented && !waits_to_be_shown (work, i));
+        int merit = 4 * (!card->blocked && card->usable >= required_points) + 2 * !is_taken (work, card) + is_there;
         if (merit > most) {
             best = card;
             most = merit;

@@ -499,6 +499,29 @@ Test (rule_5_cards, a_claim_finds_the_members_coupon)
     claim_is (0, UNKNOWN_CARD);
 }
 
+Test (rule_5_cards, a_card_that_was_shown_goes_before_the_members_that_is_entered_later)
+{
+    cart_member (cart, 5);
+    cart_line (cart, 1, "1", "100");
+    struct card_state *own = coupon (1, "OWN");
+    own->has_partner = true;
+    own->partner_id = 5;
+    cart_discount (cart_program (cart, 1), DISCOUNT_PERCENT, "5");
+    struct card_state *bearer = cart_card (cart, 80, 1, "1");
+    bearer->has_partner = false;
+    bearer->presented = true;
+    bearer->code = STR ("BEARER");
+    enter ("BEARER");
+    struct claim *claim = cart_claim (cart, 1);
+    claim->has_reward = true;
+    claim->reward_id = cart_program (cart, 1)->rewards[0].id;
+    enter ("OWN");
+    run ();
+    accepted (1);
+    cr_assert_eq (cart->result.points_count, 1);
+    cr_expect (eq (i64, cart->result.points[0].card_id, 80));
+}
+
 TestSuite (rule_28, .init = setup, .fini = teardown);
 
 static void
