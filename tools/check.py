@@ -22,6 +22,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARTS = ("unit", "property", "sim", "integration", "chaos", "fuzz", "lint")
 TWO = 2  # cores
+TOGETHER = ("property", "integration")  # these wait more than they work: two files at a time
 FUZZ_S, FUZZ_LONG_S = 30, 600
 PROGRAM_S, PYTEST_S = 600, 1200  # limits
 LONG_TIMES = 10  # the long forms: so many times the limits and seeds; LOYALTY_CHAOS=long is minutes of random faults
@@ -158,11 +159,12 @@ def run_pytest(results, part, folder, label, times, env):
     """The tests in Python of test/PART; the counts are pytest's own."""
     if not list((ROOT / "test" / part).glob("test_*.py")):
         return
+    together = ["-n", str(TWO), "--dist", "loadfile"] if part in TOGETHER else []
     with tempfile.TemporaryDirectory() as scratch:
         report = pathlib.Path(scratch) / "report.xml"
         start = time.monotonic()
         code, output = run(
-            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", f"test/{part}"],
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *together, f"--junitxml={report}", f"test/{part}"],
             PYTEST_S * times,
             dict(env, LOYALTY_BUILD=str(folder), PYTHONDONTWRITEBYTECODE="1"),
         )

@@ -201,7 +201,7 @@ CONTRADICTIONS = [
     ("max_referral_usage", {"max_referral_usage": 1}),
     ("rules[0].code", {"rules": [{"mode": "with_code"}]}),
     ("rules[1].code", {"rules": [{"code": "SUMMER"}, {"code": " summer"}]}),
-    ("rules[0].code", {"program_type": "coupons", "rules": [{"code": "SUMMER"}]}),
+    ("rules[0].code", {"program_type": "gift_card", "rules": [{"code": "SUMMER"}]}),
     ("rules[0].reward_point_split", {"rules": [{"reward_point_split": True, "reward_point_mode": "unit"}]}),
     ("date_to", {"date_from": "2026-02-02", "date_to": "2026-02-01"}),
     ("expiry.date", {"expiry": {"policy": "date"}}),
