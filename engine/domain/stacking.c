@@ -164,6 +164,25 @@ program_saving (struct work *work, const struct program *program, int64_t *savin
     return 0;
 }
 
+/* The first entry of the program at or after one that saves something by itself: it is what the others made room for. */
+static int
+first_that_saves (struct work *work, uint32_t *entry)
+{
+    const struct program *program = work->entries[*entry].program;
+    for (uint32_t e = *entry; e < work->layer_end; e++) {
+        int64_t value;
+        if (work->entries[e].program != program || !is_playing (&work->entries[e]))
+            continue;
+        if (reward_measure (work, &work->entries[e], &value) < 0)
+            return -1;
+        if (value > 0) {
+            *entry = e;
+            return 0;
+        }
+    }
+    return 0;
+}
+
 /* The first exclusive program that saves money has the layer to itself, whatever stands before it. */
 static int
 decide_exclusive (struct work *work)
@@ -179,8 +198,10 @@ decide_exclusive (struct work *work)
             return -1;
         if (saving == 0)
             continue;
+        if (first_that_saves (work, &e) < 0)
+            return -1;
         for (uint32_t other = work->layer_first; other < work->layer_end; other++)
-            if (work->entries[other].program != entry->program && is_playing (&work->entries[other]) &&
+            if (work->entries[other].program != asked && is_playing (&work->entries[other]) &&
                 beat (work, other, e, REASON_EXCLUDED_BY_OTHER) < 0)
                 return -1;
         return 0;

@@ -252,6 +252,26 @@ Test (rule_25, a_claim_that_a_later_one_beats_is_replaced)
     cr_expect (not(cart->result.claims[1].replaced));
 }
 
+Test (rule_25, what_replaces_a_claim_is_a_claim_that_gives_something)
+{
+    cart_line (cart, 1, "1", "100");
+    cart_offer_on (cart, 1, DISCOUNT_PERCENT, "10", IDS (cart, 1));
+    cart_offer_on (cart, 2, DISCOUNT_PER_ORDER, "20", IDS (cart, 2));
+    cart_discount (cart_program (cart, 2), DISCOUNT_PER_ORDER, "30");
+    stacks (2, STACK_EXCLUSIVE, "");
+    cart_claim (cart, 1);
+    for (int64_t id = 1; id <= 2; id++) {
+        struct claim *claim = cart_claim (cart, 2);
+        claim->has_reward = true;
+        claim->reward_id = id;
+    }
+    run ();
+    total_is ("70");
+    refused_is (1, NOTHING_TO_DISCOUNT);
+    cr_expect (cart->result.claims[0].replaced);
+    cr_expect (eq (int, cart->result.claims[0].replaced_by, 2));
+}
+
 Test (rule_25, a_claim_that_could_not_be_paid_for_is_refused_not_replaced)
 {
     cart_line (cart, 1, "1", "100");
