@@ -198,8 +198,7 @@ struct catalog {
 int catalog_build (struct catalog *catalog, struct arena *arena, struct error *err);
 
 /* A program that contradicts itself (dates reversed, percent over 100, per_point without a rate, an
- * amount that is no multiple of a cent, …): -1, `err` names the field by path ("rewards[0].discount").
- * What this version cannot do yet is refused here too: invalid_request, "not supported yet: …". */
+ * amount that is no multiple of a cent, …): -1, `err` names the field by path ("rewards[0].discount"). */
 int program_check (const struct program *program, unsigned currency_digits, struct error *err);
 
 /* <0, 0, >0: codes compare without case (ASCII) and outer blanks (SEMANTICS 28). */

@@ -188,14 +188,14 @@ number_rules (struct catalog_index *index, const struct catalog *catalog, struct
         count += catalog->programs[p].rule_count;
     struct indexed_rule *rules = arena_array_of (arena, count, struct indexed_rule);
     uint32_t *first_rule = arena_array_of (arena, (size_t)catalog->program_count + 1, uint32_t);
-    bool *supported = arena_array_of (arena, catalog->program_count, bool);
-    if (rules == NULL || first_rule == NULL || supported == NULL || count > UINT32_MAX)
+    bool *sound = arena_array_of (arena, catalog->program_count, bool);
+    if (rules == NULL || first_rule == NULL || sound == NULL || count > UINT32_MAX)
         return false;
     uint32_t next = 0;
     for (uint32_t p = 0; p < catalog->program_count; p++) {
         const struct program *program = &catalog->programs[p];
         first_rule[p] = next;
-        supported[p] = program_check (program, catalog->currency_digits, NULL) == 0;
+        sound[p] = program_check (program, catalog->currency_digits, NULL) == 0;
         for (uint32_t r = 0; r < program->rule_count; r++, next++) {
             const struct product_filter *filter = &program->rules[r].filter;
             rules[next] =
@@ -206,7 +206,7 @@ number_rules (struct catalog_index *index, const struct catalog *catalog, struct
     index->rule_count = next;
     index->rules = rules;
     index->first_rule = first_rule;
-    index->supported = supported;
+    index->sound = sound;
     return true;
 }
 

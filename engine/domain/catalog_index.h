@@ -63,7 +63,7 @@ struct catalog_index {
     uint32_t rule_count;
     const struct indexed_rule *rules;  /* by program, then position */
     const uint32_t *first_rule;        /* of each program; program_count + 1 entries */
-    const bool *supported;             /* of each program: this version can evaluate it */
+    const bool *sound;                 /* of each program: program_check has nothing against it */
     struct id_map products, categories; /* to numbers of rules */
     struct tag_map tags;
     struct code_map codes;

@@ -187,8 +187,8 @@ struct evaluation {
     int64_t primary_program_id;
 };
 
-/* Evaluates. 0; or -1 with invalid_request (a figure out of range, a field or program not supported
- * yet, by path), claim_refused (details.reason, details.claim: only when the order is not to skip refused
+/* Evaluates. 0; or -1 with invalid_request (a figure out of range, a program that
+ * program_check refuses, by path), claim_refused (details.reason, details.claim: only when the order is not to skip refused
  * claims and `strict`), card_blocked (details.card_id: a blocked card was shown, and the order is not to skip
  * what is refused), internal (the arena is exhausted). `strict` false (quotes): refused claims are only
  * answered. `expected_total` is the caller's to compare. */

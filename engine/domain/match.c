@@ -318,7 +318,7 @@ add_candidate (struct work *work, const struct program *program, uint32_t *numbe
     work->purses = work_grow (work, work->purses, work->purse_count, &work->purse_capacity, sizeof *work->purses);
     if (work->candidates == NULL || work->purses == NULL)
         return work_exhausted (work);
-    if (!work->index->supported[program->index]) {
+    if (!work->index->sound[program->index]) {
         struct error why;
         program_check (program, work->digits, &why);
         return error_field (work->err, ERROR_INVALID_REQUEST, "program_id", "program %lld: %s", (long long)program->id,

@@ -23,16 +23,6 @@ program_refuse (struct error *err, const struct program_place *place, const char
     return error_field (err, ERROR_INVALID_REQUEST, path, "%s", why);
 }
 
-int
-program_unsupported (struct error *err, const struct program_place *place, const char *field, const char *what)
-{
-    char why[96];
-    struct text text = text_open (why, sizeof why);
-    text_add (&text, "not supported yet: ");
-    text_add (&text, what);
-    return program_refuse (err, place, field, why);
-}
-
 /* Days before and after a birthday: within half a year, so that each day is near to one birthday alone. */
 enum { BIRTHDAY_DAYS_MAX = 182, CODE_BYTES_MAX = 64 };
 

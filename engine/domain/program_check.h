@@ -13,8 +13,6 @@ struct program_place {
 struct program_place program_place (const char *list, uint32_t index);
 /* invalid_request about a field of the place (NULL: of the program itself). Always -1. */
 int program_refuse (struct error *err, const struct program_place *place, const char *field, const char *why);
-/* The same for what this version cannot do: "not supported yet: …". Always -1. */
-int program_unsupported (struct error *err, const struct program_place *place, const char *field, const char *what);
 
 /* One of the program's rewards; -1 with err. */
 int reward_check (const struct program *program, uint32_t index, unsigned currency_digits, struct error *err);

@@ -248,9 +248,9 @@ originals_of (struct executor *executor, struct request *request, struct order_r
     return 0;
 }
 
-/* Fields that this version does not know how to honour are refused rather than ignored. */
+/* Fields that have no place in this method, or another currency, are refused rather than ignored. */
 static int
-check_supported (struct executor *executor, struct request *request)
+check_fields (struct executor *executor, struct request *request)
 {
     const struct wire_value *fields = request->record->fields;
     struct str currency = fields[F_ORDER_CURRENCY].text;
@@ -318,7 +318,7 @@ order_prepare (struct executor *executor, struct request *request)
     request->member_bucket = data->order.has_partner
                                  ? bucket_of_partner (data->order.partner_id, executor->engine->buckets)
                                  : bucket_of_text (data->order.order_id, executor->engine->buckets);
-    if (check_supported (executor, request) < 0 || lists_of (executor, request, data) < 0)
+    if (check_fields (executor, request) < 0 || lists_of (executor, request, data) < 0)
         return -1;
     return originals_of (executor, request, data);
 }
