@@ -68,8 +68,8 @@ read_original (struct order_run *run, const struct original_place *place)
 {
     struct order_record *record = arena_new_of (run->arena, struct order_record);
     struct original *original = &run->originals[run->original_count];
-    const struct order_record *const *refunds;
-    uint32_t refund_count;
+    const struct order_record *const *refunds = NULL;
+    uint32_t refund_count = 0;
     struct stored_order stored;
     bool found = false;
 
