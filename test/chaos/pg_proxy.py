@@ -229,8 +229,8 @@ class PgProxy:
         return self.once(matches, lambda link: os.kill(link.pid, signal.SIGKILL))
 
     def stop_once(self, matches):
-        """SIGSTOP of it."""
-        return self.once(matches, lambda link: os.kill(link.pid, signal.SIGSTOP))
+        """SIGSTOP of it. It stands still before the message is passed on."""
+        return self.once(matches, lambda link: stop(link.pid))
 
     def hold_once(self, matches):
         """Passes on nothing more of that connection until `release`."""
@@ -239,6 +239,19 @@ class PgProxy:
     def release(self):
         for link in list(self.links):
             link.flowing.set()
+
+
+def stop(pid):
+    """SIGSTOP of a process, and waits until all of its threads have stopped: one of them takes the signal, when it gets to
+    run, and the others go on until then."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    wait_until(lambda: all(state(task) == "T" for task in tasks.iterdir()), 10, "a process to stop")
+
+
+def state(task):
+    """The state of a thread, as in proc(5): behind its name, which may hold anything."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def is_begun(link, sender, message):
