@@ -397,6 +397,45 @@ index_selling (struct catalog_index *index, const struct catalog *catalog, struc
     return true;
 }
 
+static int
+compare_ids (const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static const struct id_list *
+given_by (const struct reward *reward)
+{
+    static const struct id_list NONE;
+    return reward->type == REWARD_PRODUCT ? &reward->reward_products : &NONE;
+}
+
+static bool
+index_given (struct catalog_index *index, const struct catalog *catalog, struct arena *arena)
+{
+    size_t count = 0;
+    for (uint32_t p = 0; p < catalog->program_count; p++)
+        for (uint32_t r = 0; r < catalog->programs[p].reward_count; r++)
+            count += given_by (&catalog->programs[p].rewards[r])->count;
+    int64_t *ids = arena_array_of (arena, count, int64_t);
+    if (ids == NULL)
+        return false;
+    uint32_t filled = 0, kept = 0;
+    for (uint32_t p = 0; p < catalog->program_count; p++)
+        for (uint32_t r = 0; r < catalog->programs[p].reward_count; r++) {
+            const struct id_list *given = given_by (&catalog->programs[p].rewards[r]);
+            for (uint32_t i = 0; i < given->count; i++)
+                ids[filled++] = given->ids[i];
+        }
+    sort_items (ids, filled, sizeof *ids, compare_ids);
+    for (uint32_t i = 0; i < filled; i++)
+        if (i == 0 || ids[i] != ids[i - 1])
+            ids[kept++] = ids[i];
+    index->given_products = (struct id_list){ kept, ids };
+    return true;
+}
+
 const struct catalog_index *
 catalog_index_build (const struct catalog *catalog, struct arena *arena)
 {
@@ -404,7 +443,7 @@ catalog_index_build (const struct catalog *catalog, struct arena *arena)
     if (index == NULL || !number_rules (index, catalog, arena) || !index_rules (index, catalog, arena) ||
         !index_open_programs (index, catalog, arena) || !index_loyalty (index, catalog, arena) ||
         !index_limited (index, catalog, arena) || !index_codes (index, catalog, arena) ||
-        !index_selling (index, catalog, arena))
+        !index_selling (index, catalog, arena) || !index_given (index, catalog, arena))
         return NULL;
     return index;
 }

@@ -74,6 +74,7 @@ struct catalog_index {
     struct span limited;               /* programs whose use is counted: limits, birthdays; by id */
     const bool *products_only;         /* of each program: has no cards, and its rules name nothing but products */
     bool has_referrals;                /* a program with referral codes is among them */
+    struct id_list given_products;     /* what rewards of type product give, each once; ascending */
     struct span selling;               /* gift card and wallet programs, whose rules name what is sold; by id */
 };
 

@@ -119,6 +119,7 @@ struct order {
     struct member_state member;
     uint32_t usage_count;
     const struct usage_state *usages; /* by program; one that is not there was not used yet */
+    struct id_list inactive_products; /* of those that the catalog's rewards give; ascending */
     bool forgiving;       /* late or paid: nothing is refused, each difference is a warning (rule 35) */
     /* Kept and echoed, of no meaning here. */
     struct str reference, meta;

@@ -357,6 +357,8 @@ free_added (struct work *work, const struct entry *entry, int64_t usable, struct
         units = smaller (units, entry->units_limit_micro / MICRO);
     if (!entry->has_product && reward->reward_products.count > 1)
         units = 0; /* nobody chose one */
+    if (id_list_has (&work->order->inactive_products, product_id))
+        units = 0;
     for (uint32_t i = 0; i < work->line_count; i++) {
         const struct order_line *line = work->lines[i].order;
         if (line->product_id == product_id && line->product_known && !line->product_active)

@@ -5,7 +5,7 @@
 #define WALKED(type, size) \
     _Static_assert(sizeof (void *) != 8 || sizeof (struct type) == (size), \
                    "struct " #type " changed: walk the new field")
-WALKED (order, 296);
+WALKED (order, 312);
 WALKED (order_line, 224);
 WALKED (tax, 32);
 WALKED (claim, 88);
@@ -66,7 +66,7 @@ taxes_walk (struct record_io *io, struct order_line *line)
 }
 
 static void
-categories_walk (struct record_io *io, struct id_list *list)
+ids_walk (struct record_io *io, struct id_list *list)
 {
     int64_t *ids = io_list (io, &list->ids, &list->count, sizeof *ids, RECORD_LIST_MAX);
     for (uint32_t i = 0; i < list->count && !io->bad; i++)
@@ -156,7 +156,7 @@ lines_walk (struct record_io *io, struct order *order, int64_t order_number)
         if (taxes)
             taxes_walk (io, line);
         if (categories)
-            categories_walk (io, &line->categories);
+            ids_walk (io, &line->categories);
         if (tags)
             tags_walk (io, line);
         if (returns)
@@ -276,6 +276,7 @@ record_walk_order (struct record_io *io, struct order *order, int64_t recorded)
     if (has_hold)
         io_str (io, &order->hold_id);
     drafts_walk (io, order);
+    ids_walk (io, &order->inactive_products);
     cards_walk (io, order);
     member_walk (io, order, &order->member);
     lines_walk (io, order, order_number);

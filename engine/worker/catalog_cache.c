@@ -125,6 +125,13 @@ catalog_cache_receive_products (struct catalog_cache *cache, struct pg *pg, int6
     return error_set (err, ERROR_INTERNAL, "out of memory for products");
 }
 
+bool
+catalog_cache_is_inactive (const struct catalog_cache *cache, int64_t product_id)
+{
+    uint32_t at = map_get (&cache->product_index, product_id);
+    return at != MAP_ABSENT && cache->products[at].known && !cache->products[at].active;
+}
+
 /* Finds the category's place in the catalog, or count. */
 static uint32_t
 category_place (const struct catalog *catalog, int64_t category_id)

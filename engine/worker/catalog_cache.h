@@ -51,6 +51,8 @@ void catalog_cache_free (struct catalog_cache *cache);
 
 /* Notes a product that will be needed; those that are not cached are collected for the next read. */
 int catalog_cache_want (struct catalog_cache *cache, int64_t product_id);
+/* Whether it is known that the product is not active. */
+bool catalog_cache_is_inactive (const struct catalog_cache *cache, int64_t product_id);
 /* Queues the read of what is missing (nothing when none is): 1 queued, 0 not needed, -1. */
 int catalog_cache_send_products (struct catalog_cache *cache, struct pg *pg, struct arena *arena);
 int catalog_cache_receive_products (struct catalog_cache *cache, struct pg *pg, int64_t deadline_us, enum pg_failure *failure,

@@ -2,6 +2,7 @@
 #include "worker/order_run.h"
 #include "store/refund_state.h"
 #include "wire/msgpack.h"
+#include "domain/catalog_index.h"
 #include "worker/draft_catalog.h"
 #include "worker/render.h"
 
@@ -144,6 +145,24 @@ copy_lines (struct order_run *run)
     for (uint32_t i = 0; i < run->data->order.line_count; i++)
         catalog_cache_resolve (&run->executor->cache, run->catalog, &lines[i]);
     run->record.order.lines = lines;
+    return 0;
+}
+
+/* What rewards would give, but cannot, as it is not active (SEMANTICS 1). */
+static int
+list_inactive (struct order_run *run)
+{
+    const struct id_list *given = &run->catalog->index->given_products;
+    if (run->record.order.channel != CHANNEL_SALE || given->count == 0)
+        return 0;
+    int64_t *ids = arena_array_of (run->arena, given->count, int64_t);
+    if (ids == NULL)
+        return run_no_memory (run);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < given->count; i++)
+        if (catalog_cache_is_inactive (&run->executor->cache, given->ids[i]))
+            ids[count++] = given->ids[i];
+    run->record.order.inactive_products = (struct id_list){ count, ids };
     return 0;
 }
 
@@ -429,7 +448,7 @@ run_steps (struct order_run *run)
     record->order = *order;
     record->order.partner_id = unit_survivor (run->unit, order->partner_id);
     resolve_cards (run);
-    if (run_set_time (run) < 0 || copy_lines (run) < 0 || run_open_hold (run) < 0)
+    if (run_set_time (run) < 0 || copy_lines (run) < 0 || list_inactive (run) < 0 || run_open_hold (run) < 0)
         return -1;
     record->catalog_version = run->catalog->version;
     if (run->data->original_count > 0 && (read_originals (run) < 0 ||

@@ -1,6 +1,7 @@
 /* order_request.c - an order from its body, and what has to be looked up before the locks: codes of cards, and where
  * the originals of returned lines are stored. */
 #include "worker/order_request.h"
+#include "domain/catalog_index.h"
 #include "wire/schemas.h"
 #include "worker/hold_methods.h"
 
@@ -552,6 +553,20 @@ order_look_up (struct executor *executor, struct request *request)
     return look_up_codes (executor, request, data) < 0 ? -1 : referral_look_up (executor, request);
 }
 
+/* On the server what a reward gives need not be in the cart. Which products these are is known once the catalog is: what is wanted
+ * is asked again then. */
+static int
+want_given_products (struct executor *executor, const struct order *order)
+{
+    const struct catalog *catalog = executor->cache.catalog;
+    if (order->channel != CHANNEL_SALE || catalog == NULL)
+        return 0;
+    for (uint32_t i = 0; i < catalog->index->given_products.count; i++)
+        if (catalog_cache_want (&executor->cache, catalog->index->given_products.ids[i]) < 0)
+            return -1;
+    return 0;
+}
+
 int
 order_want (struct executor *executor, struct request *request)
 {
@@ -578,5 +593,5 @@ order_want (struct executor *executor, struct request *request)
     for (uint32_t i = 0; i < data->order.line_count; i++)
         if (catalog_cache_want (&executor->cache, data->order.lines[i].product_id) < 0)
             return -1;
-    return 0;
+    return want_given_products (executor, &data->order);
 }

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from raw_client import RawClient, error_of
-from shop import TWENTY, line, loyalty_program, new_id, new_partner, order, promotion, refund, refused, total, written
+from shop import TWENTY, Programs, line, loyalty_program, new_id, new_partner, order, promotion, refund, refused, total, written
 
 HEAD = {
     "order_id", "replayed", "catalog_version", "late", "date", "amount_untaxed", "amount_tax", "amount_total",
@@ -465,3 +465,30 @@ def test_an_answer_too_large_for_a_message(shop):
         assert shop.call("order.cancel", {"order_id": half["order_id"]})["final_balance"] == "0.00"
     finally:
         shop.client().load(programs=[dict(program, state="archived") for program in programs])
+
+
+# What rewards give
+
+
+def test_rule_14_what_is_given_on_sale_has_to_be_active(shop):
+    """Also where it is not in the cart, at once when that changes, and again from the record alone."""
+    gift = 60
+    programs = Programs(shop)
+    program = programs.put(channels=["sale"], rules=[{"product_ids": [8]}],
+                           rewards=[{"reward_type": "product", "reward_product_ids": [gift]}])  # fmt: skip
+
+    def given():
+        sale = order(new_partner(), line(8), channel="sale")
+        quote = shop.call("order.quote", sale)
+        done = shop.call("order.process", sale)
+        assert quote["lines"] == done["lines"] and quote["discounts"] == done["discounts"]
+        assert shop.call("order.explain", {"order_id": sale["order_id"]})["same"] is True
+        return [one["lines"][0]["product_id"] for one in done["discounts"] if one["program_id"] == program]
+
+    try:
+        assert given() == [gift], "one that is not known counts as active"
+        for active in (False, True, False):
+            shop.call("reference.put", {"products": [{"product_id": gift, "active": active}]})
+            assert given() == ([gift] if active else [])
+    finally:
+        programs.archive()

@@ -244,6 +244,18 @@ Test (rule_14, what_is_no_longer_sold_is_not_given)
     saved_is (1, "20");
 }
 
+Test (rule_14, what_is_no_longer_sold_is_not_added_either)
+{
+    cart->order.channel = CHANNEL_SALE;
+    cart_line (cart, 1, "1", "12");
+    cart_offer_of (cart, 1, REWARD_PRODUCT)->reward_products = IDS (cart, 9);
+    run ();
+    cr_expect (eq (i64, cart_gave (cart, 1)->free_product_id, 9));
+    cart->order.inactive_products = IDS (cart, 8, 9);
+    run ();
+    cr_expect (cart_gave (cart, 1) == NULL);
+}
+
 Test (rule_14, a_claim_chooses_the_product_and_how_many)
 {
     cart_line (cart, 1, "5", "12");

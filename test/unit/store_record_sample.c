@@ -303,6 +303,10 @@ random_order (struct order *order)
     order->charged_total_minor = number ();
     order->reference = text ();
     order->meta = random_chance (dice, 20) ? long_text () : text ();
+    LIST (inactive, order->inactive_products.count, 3, int64_t)
+    for (uint32_t i = 0; i < order->inactive_products.count; i++)
+        inactive[i] = number ();
+    order->inactive_products.ids = inactive;
     order->hold_id = random_chance (dice, 20) ? text () : STR ("");
     order->has_cashier = flip ();
     order->has_session = flip ();
@@ -711,6 +715,7 @@ same_order (const struct order *a, const struct order *b)
     SAME_STR (reference);
     SAME_STR (meta);
     SAME_STR (hold_id);
+    SAME_LIST (inactive_products.ids, inactive_products.count, same_int);
     SAME (has_cashier);
     SAME (has_session);
     SAME (cashier_id);

@@ -204,7 +204,7 @@ def product(order, entry, state, gift, usable):
     """Answers how many times the reward was given."""
     quantity, ids = exact(entry.reward.get("reward_product_qty", 1)), entry.products()
     in_cart = [line.product_id for line in order.lines]
-    if not all(order.catalog.is_given(id) for id in ids if id in in_cart):
+    if not all(order.catalog.is_given(id) for id in ids if id in in_cart or order.channel == "sale"):
         return 0
     usable, most = spendable(order, entry, usable)
     if order.channel == "sale":
