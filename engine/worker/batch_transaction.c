@@ -601,8 +601,10 @@ run_attempt (struct attempt *attempt)
                 clock_real_us (), executor_deadline_us (executor));
     bool executed = (executor->reading || reserve_ids (attempt) == 0) && lock_and_read (attempt) == 0 &&
                     check_lease (attempt) == 0 && execute_all (attempt) == 0;
-    if (executed && HANDLERS[attempt->requests[0]->method].alone && attempt->requests[0]->status == REQUEST_FAILED) {
-        pg_abandon (executor->pg); /* it may have written half of what it does */
+    const struct request *first = attempt->requests[0];
+    if (executed && HANDLERS[first->method].alone && (first->status == REQUEST_FAILED || first->replayed)) {
+        /* It may have written half of what it does; or nothing, but made the member that it has forgotten already. */
+        pg_abandon (executor->pg);
         return PG_NONE;
     }
     if (executed && write_and_commit (attempt) == 0)

@@ -228,6 +228,16 @@ def test_orders_of_friends_do_not_name_it(shop):
     shop.call("program.delete", {"program_id": 31})
 
 
+def test_sent_again_it_leaves_no_trace_either(shop):
+    person = new_person()
+    buy(shop, person, "5.00")
+    key = new_id("again")
+    done = forget(shop, person, key=key)
+    assert traces(shop, str(person)) == []
+    assert forget(shop, person, key=key) == dict(done, replayed=True)
+    assert traces(shop, str(person)) == []
+
+
 @pytest.mark.parametrize("buckets", [1, 8])
 def test_a_worker_that_dies_in_the_middle(buckets):
     """What is sent again is done once: whole, or not at all."""
