@@ -54,6 +54,7 @@ unit_want_member (struct unit *unit, int64_t partner_id, bool spends)
     uint32_t place = map_get (&unit->member_index, partner_id);
     if (place != MAP_ABSENT) {
         unit->members[place].spends |= spends;
+        unit->members[place].needed |= unit->needing;
         return 0;
     }
     if (!GROW (unit, members, member_count, member_capacity) ||
@@ -63,6 +64,7 @@ unit_want_member (struct unit *unit, int64_t partner_id, bool spends)
         .partner_id = partner_id,
         .bucket = bucket_of_partner (partner_id, unit->buckets),
         .spends = spends,
+        .needed = unit->needing,
         .last_order = INT64_MIN,
         .membership = { .from = INSTANT_NONE, .to = INSTANT_NEVER, .below_since = INSTANT_NONE },
     };

@@ -19,6 +19,7 @@ struct unit_member {
     int16_t bucket;
     bool found, changed;
     bool spends; /* lots of its cards are likely to be needed */
+    bool needed; /* wanted while the unit was `needing`: its row is made where it is missing */
     bool is_made; /* its row was made by this unit: it was never met before */
     bool is_merged;      /* it became another member: merged_into */
     int64_t merged_into;
@@ -196,6 +197,7 @@ struct unit {
     struct map card_index, partner_cards;
     uint32_t wanted_count, wanted_capacity;
     int64_t *wanted_cards; /* ids asked for one by one */
+    bool needing;          /* what is wanted now is needed by what is done, not by what is answered from what is stored */
     bool only_missing;     /* the second round: members that were not there, and were made */
 
     uint32_t usage_count, usage_capacity;
@@ -250,7 +252,9 @@ int unit_read_holds (struct unit *unit, struct error *err);
 /* Books the points that wait for the owners of referral codes on the cards that were read, in a round trip of its own, which a
  * unit without such cards saves. After lots, holds and the catalog. In a snapshot it counts them all the same, and nothing is written. */
 int unit_book_referrals (struct unit *unit, struct error *err);
-/* Makes the rows of members that were not there, and locks them and their cards, in a round trip of its own. */
+/* Whether a member that was wanted is not there. */
+bool unit_misses_members (const struct unit *unit);
+/* Makes the rows of those that were wanted again while `needing` is set, and locks them and their cards, in a round trip of its own. */
 int unit_add_missing_members (struct unit *unit, struct error *err);
 
 /* Reads the cards that members have in other buckets, since others became them; in a round trip of its own, which a unit without

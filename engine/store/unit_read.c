@@ -5,12 +5,18 @@
 
 /* ---- sending */
 
+static bool
+is_to_be_made (const struct unit_member *member)
+{
+    return !member->found && member->needed;
+}
+
 static uint32_t
 members_in (const struct unit *unit, int bucket, int64_t *ids)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < unit->member_count; i++)
-        if (unit->members[i].bucket == bucket && !(unit->only_missing && unit->members[i].found))
+        if (unit->members[i].bucket == bucket && (!unit->only_missing || is_to_be_made (&unit->members[i])))
             ids[count++] = unit->members[i].partner_id;
     return count;
 }
@@ -534,12 +540,21 @@ add_missing (struct unit *unit, struct error *err)
     return each_bucket (unit, err, receive_members_insert) < 0 ? -1 : 0;
 }
 
+bool
+unit_misses_members (const struct unit *unit)
+{
+    for (uint32_t i = 0; i < unit->member_count; i++)
+        if (!unit->members[i].found)
+            return true;
+    return false;
+}
+
 int
 unit_add_missing_members (struct unit *unit, struct error *err)
 {
     uint32_t missing = 0;
     for (uint32_t i = 0; i < unit->member_count; i++)
-        missing += !unit->members[i].found;
+        missing += is_to_be_made (&unit->members[i]);
     if (missing == 0)
         return 0;
     unit->only_missing = true;
@@ -548,7 +563,7 @@ unit_add_missing_members (struct unit *unit, struct error *err)
     struct arena *arena = unit->arena;
     bool *buckets = arena_array_of (arena, (size_t)unit->buckets, bool);
     for (uint32_t i = 0; buckets != NULL && i < unit->member_count; i++)
-        if (!unit->members[i].found) {
+        if (is_to_be_made (&unit->members[i])) {
             buckets[unit->members[i].bucket] = true;
             unit->members[i].is_made = true;
         }

@@ -358,6 +358,32 @@ lock_counters (struct attempt *attempt)
     return unit_lock_usages (attempt->unit, attempt->err);
 }
 
+/* Not answered from what is stored. */
+static bool
+is_done_here (const struct attempt *attempt, unsigned index)
+{
+    const struct request *request = attempt->requests[index];
+    return attempt->leaders[index] == request && (request->key_count == 0 || request->keys[0].claimed);
+}
+
+/* Members that were never met are made for what is done here alone: what a member was told before it was forgotten can be asked
+ * for again, and must not bring it back. */
+static int
+add_missing_members (struct attempt *attempt)
+{
+    if (!unit_misses_members (attempt->unit))
+        return 0;
+    attempt->unit->needing = true;
+    for (unsigned i = 0; i < attempt->count; i++) {
+        struct request *request = attempt->requests[i];
+        const struct handler *handler = &HANDLERS[request->method];
+        if (is_done_here (attempt, i) && handler->want != NULL && handler->want (attempt->executor, request) < 0)
+            return out_of_memory (attempt);
+    }
+    attempt->unit->needing = false;
+    return unit_add_missing_members (attempt->unit, attempt->err);
+}
+
 static int
 lock_and_read (struct attempt *attempt)
 {
@@ -366,8 +392,7 @@ lock_and_read (struct attempt *attempt)
     if (choose_claims (attempt) < 0 || want_all (attempt) < 0 || send_reads (attempt, &products) < 0 ||
         receive_reads (attempt, products, &version, &reference_version) < 0)
         return -1;
-    if (attempt->unit->locking &&
-        (unit_add_missing_members (attempt->unit, attempt->err) < 0 || read_stored (attempt) < 0))
+    if (attempt->unit->locking && (add_missing_members (attempt) < 0 || read_stored (attempt) < 0))
         return -1;
     if (unit_read_absorbed (attempt->unit, attempt->err) < 0 || want_survivors (attempt) < 0 ||
         unit_read_holds (attempt->unit, attempt->err) < 0)
@@ -601,10 +626,8 @@ run_attempt (struct attempt *attempt)
                 clock_real_us (), executor_deadline_us (executor));
     bool executed = (executor->reading || reserve_ids (attempt) == 0) && lock_and_read (attempt) == 0 &&
                     check_lease (attempt) == 0 && execute_all (attempt) == 0;
-    const struct request *first = attempt->requests[0];
-    if (executed && HANDLERS[first->method].alone && (first->status == REQUEST_FAILED || first->replayed)) {
-        /* It may have written half of what it does; or nothing, but made the member that it has forgotten already. */
-        pg_abandon (executor->pg);
+    if (executed && HANDLERS[attempt->requests[0]->method].alone && attempt->requests[0]->status == REQUEST_FAILED) {
+        pg_abandon (executor->pg); /* it may have written half of what it does */
         return PG_NONE;
     }
     if (executed && write_and_commit (attempt) == 0)

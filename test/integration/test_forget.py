@@ -229,12 +229,18 @@ def test_orders_of_friends_do_not_name_it(shop):
 
 
 def test_sent_again_it_leaves_no_trace_either(shop):
-    person = new_person()
-    buy(shop, person, "5.00")
-    key = new_id("again")
+    person, key = new_person(), new_id("again")
+    sale = order(person, line(price="6.00"))
+    shop.call("order.process", sale)
     done = forget(shop, person, key=key)
     assert traces(shop, str(person)) == []
     assert forget(shop, person, key=key) == dict(done, replayed=True)
+    assert traces(shop, str(person)) == []
+    # Nor does what it was told before, in one batch with what others do.
+    for _ in range(3):
+        others = [("order.process", order(new_person(), line()), None) for _ in range(20)]
+        answers = at_once(shop.endpoint, [("order.process", sale, None), *others, ("order.process", sale, None)])
+        assert [result_of(answer)["replayed"] for answer in answers] == [True] + [False] * 20 + [True]
     assert traces(shop, str(person)) == []
 
 

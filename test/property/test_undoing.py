@@ -65,7 +65,7 @@ class History:
         self.standing.append([body["order_id"], {str(number): (id, qty) for number, (id, qty) in enumerate(lines)}, 0])
 
     def give_back(self, entry, share):
-        """Some of each line (all of it with a share of 1); False where the engine refuses for now."""
+        """Some of each line (all of it with a share of 1); False where the engine refuses, as a gift card that was sold is spent."""
         order_id, left, _ = entry
         back = {number: (id, max(1, round(qty * share))) for number, (id, qty) in left.items()}
         lines = [line(id, -qty, PRICES[id], refund_of={"order_id": order_id, "line_id": number}) for number, (id, qty) in back.items()]
