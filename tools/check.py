@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARTS = ("unit", "property", "sim", "integration", "chaos", "fuzz", "lint")
 TWO = 2  # cores
 TOGETHER = ("property", "integration")  # these wait more than they work: two files at a time
+GIVES_WAY = "10"  # niceness of what works beside the tests
 FUZZ_S, FUZZ_LONG_S = 30, 600
 PROGRAM_S, PYTEST_S = 600, 1200  # limits
 LONG_TIMES = 10  # the long forms: so many times the limits and seeds; LOYALTY_CHAOS=long is minutes of random faults
@@ -108,8 +109,12 @@ def run(command, timeout, env=None):
             Running.processes.discard(process)
 
 
-def build(kind, *targets):
-    """Builds one of BUILDS, or some targets of it; returns its folder. A build that fails ends everything."""
+class BuildFailed(Exception):
+    """There is nothing to test."""
+
+
+def build(kind, *targets, nice=0):
+    """Builds one of BUILDS, or some targets of it; returns its folder."""
     name, options = BUILDS[kind]
     folder = ROOT / name
     start = time.monotonic()
@@ -117,12 +122,9 @@ def build(kind, *targets):
         ["cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *options],
         ["ninja", "-C", str(folder), *targets],
     ):
-        code, output = run(command, 3600)
+        code, output = run(["nice", "-n", str(nice), *command], 3600)
         if code != 0:
-            print(output)
-            print(f"{name}: the build failed")
-            print("0 passed, 1 failed")
-            sys.exit(1)
+            raise BuildFailed(f"{output}\n{name}: the build failed")
     print(f"{name:<36} {'built':<32} {time.monotonic() - start:6.1f} s", flush=True)
     return folder
 
@@ -189,8 +191,8 @@ def preload():
 
 
 def run_suite(results, parts, kind, times):
-    """The tests of these parts, on one build: Criterion programs named after a part, and pytest files in its folder."""
-    folder = build(kind) if kind != "plain" else ROOT / BUILDS[kind][0]
+    """The tests of these parts, on one build, which is there: Criterion programs named after a part, and pytest files in its folder."""
+    folder = ROOT / BUILDS[kind][0]
     label = "" if kind == "plain" else "sanitized "
     env = dict(preload() if kind == "sanitized" else {}, **(LONG if times > 1 else {}))
     for part in parts:
@@ -204,10 +206,10 @@ def run_fuzzer(program, seconds):
     corpus = ROOT / "test" / "fuzz" / "corpus" / program.name
     dictionary = corpus.with_name(program.name + ".dict")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [str(program), f"-max_total_time={seconds}", "-timeout=60", "-rss_limit_mb=2048",
+        command = ["nice", "-n", GIVES_WAY, str(program), f"-max_total_time={seconds}", "-timeout=60", "-rss_limit_mb=2048",
                    f"-artifact_prefix={program.parent.parent}/", scratch]  # fmt: skip
         if dictionary.is_file():
-            command.insert(1, f"-dict={dictionary}")
+            command.append(f"-dict={dictionary}")
         if corpus.is_dir():
             command.append(str(corpus))
         start = time.monotonic()
@@ -219,7 +221,7 @@ def run_fuzz(results, seconds):
     names = sorted(path.stem.replace("_", "-") for path in (ROOT / "test" / "fuzz").glob("fuzz_*.c"))
     if not names:
         return
-    folder = build("fuzz", *names)
+    folder = build("fuzz", *names, nice=GIVES_WAY)
     programs = [folder / "bin" / name for name in names]
     with concurrent.futures.ThreadPoolExecutor(TWO) as pool:
         for name, code, output, took in pool.map(lambda program: run_fuzzer(program, seconds), programs):
@@ -234,7 +236,7 @@ def sources():
 
 def tidy_file(path):
     """One file; gives way to the tests that run at the same time."""
-    return run(["nice", "-n", "10", "clang-tidy", "-p", "build", "--quiet", path], 1200)
+    return run(["nice", "-n", GIVES_WAY, "clang-tidy", "-p", "build", "--quiet", path], 1200)
 
 
 def run_lint(results):
@@ -266,23 +268,26 @@ def main():
     results = Results()
     start = time.monotonic()
     tests = [part for part in parts if part not in ("fuzz", "lint")]
+    twice = tests if everything else []  # under the sanitizers too, but for the faults: their timing is not a sanitizer's
+    twice = [part for part in twice if part != "chaos"]
+    fuzz_s = FUZZ_LONG_S if times > 1 else FUZZ_S
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         try:
             if tests or "lint" in parts:
                 build("plain")
-            # The tests of whole engines wait more than they work.
-            lint = beside.submit(run_lint, results) if "lint" in parts else None
-            if tests:
-                run_suite(results, tests, "plain", times)
-            if tests and everything:
-                run_suite(results, [part for part in tests if part != "chaos"], "sanitized", times)
-            if lint is not None:
-                lint.result()
+            # The tests of whole engines wait more than they work: what only works goes on beside them, one after the other.
+            works = [beside.submit(run_lint, results)] if "lint" in parts else []
+            sanitized = beside.submit(build, "sanitized", nice=GIVES_WAY) if twice else None
+            works += [beside.submit(run_fuzz, results, fuzz_s)] if "fuzz" in parts else []
+            run_suite(results, tests, "plain", times)
+            if twice:
+                sanitized.result()
+                run_suite(results, twice, "sanitized", times)
+            for work in works:
+                work.result()
         except BaseException:
             Running.stop()
             raise
-    if "fuzz" in parts:
-        run_fuzz(results, FUZZ_LONG_S if times > 1 else FUZZ_S)
     print(f"{time.monotonic() - start:.0f} s")
     return results.end()
 
@@ -291,6 +296,10 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         sys.exit(main())
+    except BuildFailed as failure:
+        Running.stop()
+        print(failure, "0 passed, 1 failed", sep="\n", flush=True)
+        sys.exit(1)
     except BaseException:
         Running.stop()
         raise
