@@ -26,6 +26,7 @@ static const struct text_setting {
 #undef X
 };
 
+enum { FILE_BYTES_MAX = 65536 };
 enum { NUMBER_COUNT = sizeof NUMBERS / sizeof NUMBERS[0], TEXT_COUNT = sizeof TEXTS / sizeof TEXTS[0] };
 
 static int64_t *
@@ -80,12 +81,39 @@ settings_set (struct settings *settings, const char *name, const char *value, st
     return error_set (err, ERROR_INVALID_REQUEST, "there is no setting \"%.64s\"; --help lists them", name);
 }
 
+/* Bounded, which zconfig_load is not; and that leaks a file that it cannot parse. */
+static int
+read_text (const char *path, char text[FILE_BYTES_MAX + 1], struct error *err)
+{
+    FILE *file = fopen (path, "re");
+    size_t size = 0;
+    bool is_read = false;
+    if (file != NULL) {
+        size = fread (text, 1, FILE_BYTES_MAX + 1, file);
+        is_read = ferror (file) == 0;
+    }
+    int failure = errno;
+    if (file != NULL)
+        fclose (file);
+    if (!is_read)
+        return error_set (err, ERROR_INVALID_REQUEST, "cannot read the configuration file %.150s: %s", path,
+                          strerror (failure));
+    if (size > FILE_BYTES_MAX || memchr (text, '\0', size) != NULL)
+        return error_set (err, ERROR_INVALID_REQUEST, "%.150s is no configuration file: a text of at most %d bytes",
+                          path, FILE_BYTES_MAX);
+    text[size] = '\0';
+    return 0;
+}
+
 int
 settings_load (struct settings *settings, const char *file, struct error *err)
 {
-    zconfig_t *root = zconfig_load (file);
+    char text[FILE_BYTES_MAX + 1];
+    if (read_text (file, text, err) < 0)
+        return -1;
+    zconfig_t *root = zconfig_str_load (text);
     if (root == NULL)
-        return error_set (err, ERROR_INVALID_REQUEST, "cannot read the configuration file %.150s", file);
+        return error_set (err, ERROR_INVALID_REQUEST, "%.150s: a line is not of the form `name = value`", file);
     int result = 0;
     for (zconfig_t *item = zconfig_child (root); item != NULL && result == 0; item = zconfig_next (item)) {
         const char *value = zconfig_value (item);

@@ -345,7 +345,7 @@ cart_unsound (const struct cart *cart)
         total += line->net_minor;
     }
     for (uint32_t k = 0; k < result->tax_count; k++) {
-        int64_t of_discounts = 0, of_lines = 0;
+        int64_t of_lines = 0;
         taxes += result->taxes[k].amount_minor;
         for (uint32_t i = 0; i < cart->order.line_count; i++)
             for (uint32_t j = 0; j < result->lines[i].tax_count; j++)
@@ -353,11 +353,9 @@ cart_unsound (const struct cart *cart)
                     of_lines += result->lines[i].taxes[j].amount_minor;
         for (uint32_t d = 0; d < result->discount_count; d++)
             for (uint32_t j = 0; j < result->discounts[d].tax_count; j++)
-                if (result->discounts[d].taxes[j].tax_id == result->taxes[k].tax_id) {
-                    of_discounts += result->discounts[d].taxes[j].amount_minor;
-                    if (result->discounts[d].taxes[j].amount_minor < 0)
-                        return "a discount takes less than no tax";
-                }
+                if (result->discounts[d].taxes[j].tax_id == result->taxes[k].tax_id &&
+                    result->discounts[d].taxes[j].amount_minor < 0)
+                    return "a discount takes less than no tax";
         if (of_lines != result->taxes[k].amount_minor)
             return "a tax of lines does not add up to the order's";
     }
