@@ -484,7 +484,7 @@ ALTER TABLE orders_default ALTER COLUMN record SET STORAGE EXTERNAL;
 -- Makes the months' partitions from the month of `at` on, `months` of them. A month whose rows already lie in the
 -- default partition is left there. Returns how many partitions were made.
 CREATE FUNCTION partitions_ensure(at timestamptz, months integer) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     parent text;
     part text;

@@ -17,10 +17,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The owner of the database, and the user that the engine's programs connect as. */
-#define OWNER_USER "loyalty"
-#define ENGINE_USER "engine"
 #define DATABASE_NAME "loyalty"
+#define OWNER_USER "loyalty"
+static const struct {
+    const char *name, *role; /* role NULL: the owner of all */
+} USERS[CLUSTER_USER_COUNT] = {
+    [CLUSTER_OWNER] = { OWNER_USER, NULL },
+    [CLUSTER_WORKER] = { "engine", "loyalty_worker" },
+    [CLUSTER_FEED] = { "feed", "loyalty_feed" },
+    [CLUSTER_FSCK] = { "fsck", "loyalty_fsck" },
+};
 
 enum { INITDB_WAIT_MS = 120000, LEFTOVER_WAIT_MS = 15000, STEP_MS = 20 };
 
@@ -277,14 +283,13 @@ settings_write (const struct cluster *cluster, struct error *err)
 static int
 access_write (const struct cluster *cluster, struct error *err)
 {
-    char text[1024];
+    char text[2048];
     struct passwd *caller = getpwuid (geteuid ());
     const char *caller_name = caller != NULL ? caller->pw_name : cluster->user;
-    snprintf (text, sizeof text,
-              "# Written by `loyalty up` at every start.\n"
-              "loyalty \"%s\" " OWNER_USER "\nloyalty \"%s\" " ENGINE_USER "\n"
-              "loyalty \"%s\" " OWNER_USER "\nloyalty \"%s\" " ENGINE_USER "\n",
-              cluster->user, cluster->user, caller_name, caller_name);
+    int size = snprintf (text, sizeof text, "# Written by `loyalty up` at every start.\n");
+    for (int user = 0; user < CLUSTER_USER_COUNT; user++)
+        size += snprintf (text + size, sizeof text - (size_t)size, "loyalty \"%s\" %s\nloyalty \"%s\" %s\n",
+                          cluster->user, USERS[user].name, caller_name, USERS[user].name);
     if (file_write (cluster, cluster->folder, "pg_ident.conf", text, err) < 0)
         return -1;
     return file_write (cluster, cluster->folder, "pg_hba.conf",
@@ -381,13 +386,12 @@ cluster_child (struct cluster *cluster, const char *log_folder, struct child *ch
 /* --- Inside --- */
 
 void
-cluster_urls (const struct cluster *cluster, char owner[DATABASE_MAX], char engine[DATABASE_MAX])
+cluster_url (const struct cluster *cluster, enum cluster_user user, char url[DATABASE_MAX])
 {
     char host[3 * RUN_FOLDER_MAX + 1], *end = host;
     for (const char *byte = cluster->run; *byte != 0; byte++)
         end += sprintf (end, *byte == '/' ? "%%2F" : strchr ("%?&=# ", *byte) != NULL ? "%%%02X" : "%c", *byte);
-    snprintf (owner, DATABASE_MAX, "postgresql:///%s?host=%s&user=%s", DATABASE_NAME, host, OWNER_USER);
-    snprintf (engine, DATABASE_MAX, "postgresql:///%s?host=%s&user=%s", DATABASE_NAME, host, ENGINE_USER);
+    snprintf (url, DATABASE_MAX, "postgresql:///%s?host=%s&user=%s", DATABASE_NAME, host, USERS[user].name);
 }
 
 /* Runs `create` unless `exists` finds a row. */
@@ -409,8 +413,8 @@ create_unless (PGconn *db, const char *exists, const char *create, const char *d
 int
 cluster_create_database (const struct cluster *cluster, struct error *err)
 {
-    char owner[DATABASE_MAX], engine[DATABASE_MAX], maintenance[DATABASE_MAX + 32];
-    cluster_urls (cluster, owner, engine);
+    char owner[DATABASE_MAX], maintenance[DATABASE_MAX + 32];
+    cluster_url (cluster, CLUSTER_OWNER, owner);
     snprintf (maintenance, sizeof maintenance, "postgresql:///postgres%s", strchr (owner, '?'));
     PGconn *db = database_open (maintenance, err);
     if (db == NULL)
@@ -422,14 +426,20 @@ cluster_create_database (const struct cluster *cluster, struct error *err)
 }
 
 int
-cluster_create_user (const char *owner_url, struct error *err)
+cluster_create_users (const char *owner_url, struct error *err)
 {
+    int status = 0;
     PGconn *db = database_open (owner_url, err);
     if (db == NULL)
         return -1;
-    int status =
-        create_unless (db, "SELECT FROM pg_roles WHERE rolname = '" ENGINE_USER "'",
-                       "CREATE ROLE " ENGINE_USER " LOGIN IN ROLE loyalty_worker", "making the engine's user", err);
+    for (int user = 0; user < CLUSTER_USER_COUNT && status == 0; user++) {
+        char exists[96], create[96];
+        if (USERS[user].role == NULL)
+            continue;
+        snprintf (exists, sizeof exists, "SELECT FROM pg_roles WHERE rolname = '%s'", USERS[user].name);
+        snprintf (create, sizeof create, "CREATE ROLE %s LOGIN IN ROLE %s", USERS[user].name, USERS[user].role);
+        status = create_unless (db, exists, create, "making the engine's users", err);
+    }
     PQfinish (db);
     return status;
 }

@@ -30,12 +30,15 @@ int cluster_prepare (struct cluster *cluster, const char *data, const char *log_
 /* Fills in how the server is run. */
 void cluster_child (struct cluster *cluster, const char *log_folder, struct child *child);
 
-/* Connection strings: of the owner (migrate, fsck, psql) and of the engine's programs. */
-void cluster_urls (const struct cluster *cluster, char owner[DATABASE_MAX], char engine[DATABASE_MAX]);
+/* Who connects: the owner (migrate, psql), and a user for each role that a program of the engine has (sql/migrations/0002_roles.sql). */
+enum cluster_user { CLUSTER_OWNER, CLUSTER_WORKER, CLUSTER_FEED, CLUSTER_FSCK, CLUSTER_USER_COUNT };
+
+/* The connection string of one of them. */
+void cluster_url (const struct cluster *cluster, enum cluster_user user, char url[DATABASE_MAX]);
 
 /* Once the server answers: makes the database where there is none. */
 int cluster_create_database (const struct cluster *cluster, struct error *err);
-/* Once it is migrated: makes the user of the engine's programs, with the rights of loyalty_worker. */
-int cluster_create_user (const char *owner_url, struct error *err);
+/* Once it is migrated: makes the users of the engine's programs, each with the rights of its role. */
+int cluster_create_users (const char *owner_url, struct error *err);
 
 #endif

@@ -181,7 +181,7 @@ command_fsck (int argc, char **argv)
         return code;
     if (left > 0)
         return options_wrong (&HELP, "fsck takes no argument (%s)", argv[1]);
-    if (locate_database (database, data, url, &err) < 0 || (fsck.db = database_open (url, &err)) == NULL)
+    if (locate_fsck_database (database, data, url, &err) < 0 || (fsck.db = database_open (url, &err)) == NULL)
         return output_error (&err, fsck.json);
     fsck.checks = json_array ();
     int status = fsck_run (&fsck, &err);

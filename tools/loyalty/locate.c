@@ -97,3 +97,9 @@ locate_database (const char *given, const char *data_given, char url[DATABASE_MA
 {
     return locate (given, "LOYALTY_DATABASE", data_given, "database", url, DATABASE_MAX, err);
 }
+
+int
+locate_fsck_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err)
+{
+    return locate (given, "LOYALTY_DATABASE", data_given, "fsck_database", url, DATABASE_MAX, err);
+}

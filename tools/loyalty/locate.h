@@ -18,14 +18,17 @@ const char *locate_variable (const char *name);
  * for others. -1: the path is too long, or there is no home. */
 int locate_data (const char *given, char path[PATH_MAX], struct error *err);
 
-/* What `up` wrote to up.json in the data folder, a new reference: pid, endpoint, worker_endpoint, database, processes
+/* What `up` wrote to up.json in the data folder, a new reference: pid, endpoint, worker_endpoint, database, fsck_database,
+ * processes
  * (name to pid). NULL, `not_found`: no engine runs there. */
 json_t *locate_up (const char *data_given, struct error *err);
 
 /* The broker's endpoint: `given` (--endpoint), else LOYALTY_ENDPOINT, else what `up` left in the data folder. */
 int locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOINT_MAX], struct error *err);
 
-/* The database: `given` (--database), else LOYALTY_DATABASE, else what `up` left in the data folder. */
+/* The database: `given` (--database), else LOYALTY_DATABASE, else what `up` left in the data folder: as its owner. */
 int locate_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err);
+/* The same, as a user that may read the ledger and change nothing. */
+int locate_fsck_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err);
 
 #endif

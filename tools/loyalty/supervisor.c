@@ -101,7 +101,7 @@ children_describe (struct supervisor *up)
         snprintf (up->worker_names[i], sizeof up->worker_names[i], "worker-%ld", i + 1);
         struct child *worker = child_add (up, up->worker_names[i]);
         const char *worker_args[] = { up->server_paths[1], "--broker", up->worker_endpoint, "--database",
-                                      plan->engine_url,    "--name",   up->worker_names[i], NULL };
+                                      plan->worker_url,    "--name",   up->worker_names[i], NULL };
         memcpy (worker->args, worker_args, sizeof worker_args);
     }
 }
@@ -144,9 +144,9 @@ files_write (struct supervisor *up)
     json_t *processes = json_object ();
     for (unsigned i = 0; i < up->child_count; i++)
         json_object_set_new (processes, up->children[i].name, json_integer (up->children[i].pid));
-    json_t *state =
-        json_pack ("{s:i, s:s, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint", up->endpoint, "worker_endpoint",
-                   up->worker_endpoint, "database", up->plan->owner_url, "processes", processes);
+    json_t *state = json_pack ("{s:i, s:s, s:s, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint", up->endpoint,
+                               "worker_endpoint", up->worker_endpoint, "database", up->plan->owner_url, "fsck_database",
+                               up->plan->fsck_url, "processes", processes);
     if (state == NULL || up_files_write (up->plan->data, up->endpoint, state, &err) < 0)
         log_error ("the data folder's files are not up to date: %s", state != NULL ? err.message : "out of memory");
     json_decref (state);
@@ -230,7 +230,7 @@ database_migrate (struct supervisor *up, struct error *err)
     int status = store_migrate (db, &up->plan->settings, &report, err);
     PQfinish (db);
     if (status == 0 && up->database != NULL)
-        status = cluster_create_user (up->plan->owner_url, err);
+        status = cluster_create_users (up->plan->owner_url, err);
     if (status == 0 && report.applied > 0)
         log_info ("database migrated from schema version %d to %d", report.version_before, report.version_after);
     return status;

@@ -20,7 +20,7 @@ struct engine_plan {
     const char *listen;       /* the broker's client endpoint; may end in :* */
     bool insecure;            /* listening elsewhere than on this machine without keys is meant */
     const char *owner_url;    /* the database, for migrate and the other commands; without a password (which is in PGPASSWORD) */
-    const char *engine_url;   /* the database, for the engine's programs; likewise */
+    const char *worker_url, *feed_url, *fsck_url; /* the database as the users of the engine's programs; likewise */
     struct cluster *cluster;  /* NULL: the database is the user's own */
     struct migrate_settings settings;
     long workers;             /* 1 .. WORKERS_MAX */

@@ -89,7 +89,7 @@ password_hide (const struct up_options *options, int argc, char **argv, const ch
 struct preparation {
     char data[PATH_MAX], log_folder[PATH_MAX], programs[PATH_MAX];
     char run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
-    char owner_url[DATABASE_MAX], engine_url[DATABASE_MAX];
+    char urls[CLUSTER_USER_COUNT][DATABASE_MAX];
     struct cluster cluster;
     struct engine_plan plan;
 };
@@ -102,15 +102,18 @@ database_prepare (struct preparation *place, const struct up_options *options, i
     if (options->database == NULL) {
         if (cluster_prepare (&place->cluster, place->data, place->log_folder, err) < 0)
             return -1;
-        cluster_urls (&place->cluster, place->owner_url, place->engine_url);
+        for (int user = 0; user < CLUSTER_USER_COUNT; user++)
+            cluster_url (&place->cluster, user, place->urls[user]);
         memcpy (place->run, place->cluster.run, sizeof place->run);
         return 0;
     }
-    if (database_split (options->database, place->owner_url, password, err) < 0 ||
+    if (database_split (options->database, place->urls[CLUSTER_OWNER], password, err) < 0 ||
         cluster_run_folder (place->data, false, 0, 0, place->run, err) < 0)
         return -1;
     password_hide (options, argc, argv, password);
-    memcpy (place->engine_url, place->owner_url, sizeof place->engine_url);
+    for (int user = 0; user < CLUSTER_USER_COUNT; user++)
+        if (user != CLUSTER_OWNER)
+            memcpy (place->urls[user], place->urls[CLUSTER_OWNER], sizeof place->urls[user]);
     return 0;
 }
 
@@ -131,8 +134,10 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .run = place->run,
         .listen = place->listen,
         .insecure = options->insecure,
-        .owner_url = place->owner_url,
-        .engine_url = place->engine_url,
+        .owner_url = place->urls[CLUSTER_OWNER],
+        .worker_url = place->urls[CLUSTER_WORKER],
+        .feed_url = place->urls[CLUSTER_FEED],
+        .fsck_url = place->urls[CLUSTER_FSCK],
         .cluster = options->database == NULL ? &place->cluster : NULL,
         .settings = options->settings,
         .workers = options->workers,
