@@ -42,16 +42,12 @@ check_method (const struct client_message *message, const struct request_header 
     return method;
 }
 
-/* Whether there is room for it. -1: busy. */
+/* Whether there is room for it beside those of all others. -1: busy. */
 static int
-check_room (const struct core *core, const struct client *client, const struct client_message *message,
-            struct error *failure)
+check_room (const struct core *core, const struct client_message *message, struct error *failure)
 {
     const struct settings *settings = &core->settings;
     uint64_t bytes_max = (uint64_t)settings->request_mib_max << 20;
-    if (client != NULL && client->held >= settings->client_requests_max)
-        return error_set (failure, ERROR_BUSY, "you have %u requests waiting or in work, which is the bound",
-                          client->held);
     if ((int64_t)core->queued + core->in_flight >= settings->requests_max)
         return error_set (failure, ERROR_BUSY, "%u requests are waiting or in work, which is the bound",
                           core->queued + core->in_flight);
@@ -63,7 +59,7 @@ check_room (const struct core *core, const struct client *client, const struct c
 
 /* Whether it can be served before its deadline. -1: unavailable or busy. */
 static int
-check_time (const struct core *core, const struct client *client, const struct request_header *header,
+check_time (const struct core *core, const struct account *account, const struct request_header *header,
             struct error *failure)
 {
     if (core->no_worker_us != INT64_MAX) {
@@ -71,34 +67,32 @@ check_time (const struct core *core, const struct client *client, const struct r
             return error_set (failure, ERROR_UNAVAILABLE, "no worker is connected");
         return 0;
     }
-    int64_t wait_ms = rate_wait_ms (core, client != NULL ? client->queued : 0);
+    int64_t wait_ms = rate_wait_ms (core, account->queued);
     if (wait_ms > header->ttl_ms)
         return error_set (failure, ERROR_BUSY, "the queue would take %lld ms, and the deadline is in %u ms",
                           (long long)wait_ms, header->ttl_ms);
     return 0;
 }
 
-/* Everything that can be refused is refused here, before anything is changed. */
+/* Everything that can be refused is refused here, before anything is changed. *retry_ms: when to try again. */
 static int
-check_admission (const struct core *core, const struct client *client, const struct client_message *message,
-                 const struct request_header *header, struct error *failure)
+check_admission (struct core *core, struct account *account, const struct client_message *message,
+                 const struct request_header *header, struct error *failure, int64_t *retry_ms)
 {
-    if (core->is_draining)
-        return error_set (failure, ERROR_BUSY, "the broker is about to stop");
-    if (check_time (core, client, header, failure) != 0)
+    /* What it sends counts, whatever comes of it. */
+    if (account_check (core, account, message, failure, retry_ms) != 0)
         return -1;
-    return check_room (core, client, message, failure);
+    *retry_ms = rate_retry_ms (core, account->queued);
+    if (check_time (core, account, header, failure) != 0)
+        return -1;
+    return check_room (core, message, failure);
 }
 
-/* -1: no memory, or as many clients as may be; nothing is changed then, and the frames are still the caller's. */
+/* -1: no memory; nothing is changed then, and the frames are still the caller's. */
 static int
 enqueue (struct core *core, struct client *client, const struct client_message *message,
          const struct request_header *header, struct error *failure)
 {
-    if (client == NULL)
-        client = client_new (core, message->peer);
-    if (client == NULL)
-        return error_set (failure, ERROR_BUSY, "as many clients are connected as may be");
     struct request *request = message->frames != NULL ? request_new (core, client, message) : NULL;
     if (request == NULL)
         return error_set (failure, ERROR_BUSY, "no memory for another request");
@@ -107,8 +101,6 @@ enqueue (struct core *core, struct client *client, const struct client_message *
     request->arrived_us = core->now_us;
     request->deadline_us = core->now_us + us_of_ms (header->ttl_ms);
     client->received++;
-    client->user_size = request->user_size;
-    memcpy (client->user, request->user, request->user_size);
     request_wait (core, request, false);
     return 0;
 }
@@ -126,6 +118,31 @@ answer_own (struct core *core, const struct client_message *message, const struc
     reply_failure (core, message->peer, header->id, &failure, RETRY_MS_UNKNOWN);
 }
 
+/* A well-formed and allowed request. True: the message's frames are kept. */
+static bool
+admit_request (struct core *core, const struct client_message *message, const struct request_header *header)
+{
+    struct error failure;
+    struct client *client = NULL;
+    int64_t retry_ms = rate_retry_ms (core, 0);
+    if (core->is_draining)
+        error_set (&failure, ERROR_BUSY, "the broker is about to stop");
+    else if ((client = client_of (core, message->peer, message->user)) == NULL)
+        error_set (&failure, ERROR_BUSY, "as many clients are connected as may be");
+    if (client != NULL) {
+        account_active (core, client->account);
+        if (check_admission (core, client->account, message, header, &failure, &retry_ms) == 0 &&
+            enqueue (core, client, message, header, &failure) == 0)
+            return true;
+    }
+    enum sent sent = reply_failure (core, message->peer, header->id, &failure, retry_ms);
+    if (client != NULL && sent == SENT_GONE) {
+        client->is_gone = true;
+        client_settle (core, client, false);
+    }
+    return false;
+}
+
 /* True: the message's frames are kept. */
 static bool
 admit (struct core *core, const struct client_message *message)
@@ -133,7 +150,6 @@ admit (struct core *core, const struct client_message *message)
     struct request_header header = { 0 };
     struct error failure;
     const struct method *method = NULL;
-    struct client *client = client_find (core, message->peer);
 
     if (check_form (message, &header, &failure) == 0)
         method = check_method (message, &header, &failure);
@@ -145,11 +161,7 @@ admit (struct core *core, const struct client_message *message)
         answer_own (core, message, &header);
         return false;
     }
-    if (check_admission (core, client, message, &header, &failure) == 0 &&
-        enqueue (core, client, message, &header, &failure) == 0)
-        return true;
-    reply_failure (core, message->peer, header.id, &failure, rate_retry_ms (core, client != NULL ? client->queued : 0));
-    return false;
+    return admit_request (core, message, &header);
 }
 
 void

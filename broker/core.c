@@ -20,6 +20,11 @@ core_new (const struct settings *settings, const struct core_output *output, int
     list_init (&core->free_requests);
     for (unsigned i = 0; i < CLIENT_STATE_COUNT; i++)
         list_init (&core->clients[i]);
+    for (unsigned i = 0; i < ACCOUNT_STATE_COUNT; i++)
+        list_init (&core->accounts[i]);
+    list_init (&core->limited);
+    core->share = UINT32_MAX;
+    core->active_second = now_us / ACTIVE_US;
     for (unsigned i = 0; i < WHEEL_SLOTS; i++)
         list_init (&core->wheel[i]);
     rate_reset (core);
@@ -73,6 +78,7 @@ core_tick (struct core *core, int64_t now_us)
     workers_tick (core);
     timers_fire (core);
     clients_forget_idle (core);
+    accounts_tick (core);
     if (core->no_worker_us != INT64_MAX &&
         core->now_us - core->no_worker_us >= us_of_ms (core->settings.unavailable_after_ms))
         dispatch_give_up (core, ERROR_UNAVAILABLE, "no worker is connected");

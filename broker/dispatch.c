@@ -77,8 +77,8 @@ send_dispatch (struct core *core, struct request *request, struct worker *worker
 void
 dispatch_all (struct core *core)
 {
-    while (core->queued > 0) {
-        struct client *client = list_first (&core->clients[CLIENT_BUSY], struct client, link);
+    struct client *client;
+    while ((client = client_next (core)) != NULL) {
         struct request *request = list_first (&client->queue, struct request, link);
         /* The wheel is up to a tick late; no worker shall begin what is too late already. */
         if (request->deadline_us <= core->now_us) {
@@ -116,8 +116,9 @@ dispatch_give_up (struct core *core, enum error_code code, const char *text)
 {
     int64_t retry_ms =
         core->settings.unavailable_after_ms > RETRY_MS_MIN ? core->settings.unavailable_after_ms : RETRY_MS_MIN;
+    accounts_uncap (core);
     while (core->queued > 0) {
-        struct client *client = list_first (&core->clients[CLIENT_BUSY], struct client, link);
+        struct client *client = client_next (core);
         struct request *request = list_first (&client->queue, struct request, link);
         bool was_dispatched = request->dispatches > 0;
         request_detach (core, request);

@@ -1,4 +1,4 @@
-/* queue.c - clients, the queue of each, and the slabs that requests live in. */
+/* queue.c - clients, the queue of each, and the slabs that requests live in. Whose clients they are: account.c. */
 #include "broker/state.h"
 
 #include <string.h>
@@ -30,10 +30,11 @@ client_forget (struct core *core, struct client *client)
     list_remove (&client->link);
     core->busy_count -= client->state == CLIENT_BUSY;
     core->client_count--;
+    account_leave (core, client);
     core->output.free (core->output.context, client);
 }
 
-struct client *
+static struct client *
 client_new (struct core *core, uint64_t peer)
 {
     if (core->client_count >= core->settings.clients_max) {
@@ -53,6 +54,29 @@ client_new (struct core *core, uint64_t peer)
     list_init (&client->queue);
     list_push_back (&core->clients[CLIENT_IDLE], &client->link);
     core->client_count++;
+    account_init (&client->own);
+    client->own.peer = peer;
+    account_join (core, &client->own, client);
+    return client;
+}
+
+struct client *
+client_of (struct core *core, uint64_t peer, struct str user)
+{
+    struct client *client = client_find (core, peer);
+    if (client == NULL)
+        client = client_new (core, peer);
+    if (client == NULL)
+        return NULL;
+    const struct account *known = client->account;
+    if (str_equal (user, (struct str){ known->user, known->user_size }))
+        return client;
+    /* A key has one name; but the file of keys can give it another while the connection stands. */
+    struct account *account = user.size > 0 ? account_of_user (core, user) : &client->own;
+    if (account == NULL)
+        return NULL;
+    account_leave (core, client);
+    account_join (core, account, client);
     return client;
 }
 
@@ -82,16 +106,27 @@ client_settle (struct core *core, struct client *client, bool first)
         }
     }
     enum client_state state = client->queued > 0 ? CLIENT_BUSY : client->held > 0 ? CLIENT_WAITING : CLIENT_IDLE;
-    if (state == client->state)
-        return;
-    core->busy_count += (state == CLIENT_BUSY) - (client->state == CLIENT_BUSY);
-    client->state = state;
-    client->idle_us = core->now_us;
-    list_remove (&client->link);
-    if (first)
-        list_push_front (&core->clients[state], &client->link);
-    else
-        list_push_back (&core->clients[state], &client->link);
+    if (state != client->state) {
+        struct list *clients = state == CLIENT_BUSY ? &client->account->busy : &core->clients[state];
+        core->busy_count += (state == CLIENT_BUSY) - (client->state == CLIENT_BUSY);
+        client->state = state;
+        client->idle_us = core->now_us;
+        list_remove (&client->link);
+        if (first)
+            list_push_front (clients, &client->link);
+        else
+            list_push_back (clients, &client->link);
+    }
+    account_settle (core, client->account, first);
+}
+
+struct client *
+client_next (struct core *core)
+{
+    if (list_empty (&core->accounts[ACCOUNT_TURN]))
+        return NULL;
+    const struct account *account = list_first (&core->accounts[ACCOUNT_TURN], struct account, link);
+    return list_first (&account->busy, struct client, link);
 }
 
 void
@@ -100,7 +135,8 @@ clients_forget_idle (struct core *core)
     struct list *idle = &core->clients[CLIENT_IDLE];
     while (!list_empty (idle)) {
         struct client *client = list_first (idle, struct client, link);
-        if (core->now_us - client->idle_us < us_of_ms (core->settings.client_idle_ms))
+        if (core->now_us - client->idle_us < us_of_ms (core->settings.client_idle_ms) ||
+            client->own.full_ns > core->now_us * 1000)
             return;
         client_forget (core, client);
     }
@@ -124,6 +160,19 @@ slab_add (struct core *core)
     return true;
 }
 
+/* Counts a request that comes or goes. */
+static void
+count (struct core *core, const struct request *request, int direction)
+{
+    struct client *client = request->client;
+    int64_t bytes = direction * (int64_t)request->bytes;
+    client->held += (uint32_t)direction;
+    client->account->held += (uint32_t)direction;
+    client->bytes += (uint64_t)bytes;
+    client->account->bytes += (uint64_t)bytes;
+    core->bytes += (uint64_t)bytes;
+}
+
 struct request *
 request_new (struct core *core, struct client *client, const struct client_message *message)
 {
@@ -141,8 +190,7 @@ request_new (struct core *core, struct client *client, const struct client_messa
     request->user_size = (uint8_t)(message->user.size <= WORKER_NAME_BYTES_MAX ? message->user.size : 0);
     if (request->user_size > 0)
         memcpy (request->user, message->user.data, request->user_size);
-    client->held++;
-    core->bytes += request->bytes;
+    count (core, request, 1);
     return request;
 }
 
@@ -150,8 +198,7 @@ static void
 request_drop (struct core *core, struct request *request)
 {
     core->output.release (core->output.context, request->frames);
-    request->client->held--;
-    core->bytes -= request->bytes;
+    count (core, request, -1);
     /* The last to be freed is the first to be used again: its memory is still in the cache. */
     list_push_front (&core->free_requests, &request->link);
 }
@@ -174,6 +221,7 @@ request_wait (struct core *core, struct request *request, bool first)
     else
         list_push_back (&client->queue, &request->link);
     client->queued++;
+    client->account->queued++;
     core->queued++;
     timer_set (core, request, request->deadline_us);
     client_settle (core, client, first);
@@ -190,9 +238,14 @@ request_work (struct core *core, struct request *request, struct worker *worker)
     timer_set (core, request, request->deadline_us + us_of_ms (core->settings.grace_ms));
     /* Its turn is taken: whoever else waits comes before its next request. */
     struct client *client = request->client;
+    struct account *account = client->account;
     if (client->queued > 0) {
         list_remove (&client->link);
-        list_push_back (&core->clients[CLIENT_BUSY], &client->link);
+        list_push_back (&account->busy, &client->link);
+    }
+    if (account->queued > 0) {
+        list_remove (&account->link);
+        list_push_back (&core->accounts[account->state], &account->link);
     }
     client_settle (core, client, false);
 }
@@ -204,6 +257,7 @@ request_detach (struct core *core, struct request *request)
     list_remove (&request->timer);
     if (request->state == REQUEST_WAITING) {
         request->client->queued--;
+        request->client->account->queued--;
         core->queued--;
     } else if (request->state == REQUEST_IN_WORK) {
         request->worker->in_flight--;
@@ -232,7 +286,8 @@ clients_free (struct core *core)
                 core->output.release (core->output.context, core->slabs[i][j].frames);
         core->output.free (core->output.context, core->slabs[i]);
     }
-    for (unsigned state = 0; state < CLIENT_STATE_COUNT; state++)
-        while (!list_empty (&core->clients[state]))
-            client_forget (core, list_first (&core->clients[state], struct client, link));
+    for (unsigned i = 0; i < CLIENT_BUCKETS; i++)
+        while (core->buckets[i] != NULL)
+            client_forget (core, core->buckets[i]);
+    accounts_free (core);
 }

@@ -35,12 +35,12 @@ rate_tick (struct core *core)
     rate->was_always_busy = core->queued > 0;
 }
 
-/* Requests that will be served before the next one of a client that has `queued` waiting: with turns taken one
- * by one, each other client gets at most as many turns as this one. */
+/* Requests that will be served before the next one of an account that has `queued` waiting: with turns taken one
+ * by one, each other account gets at most as many turns as this one. */
 static uint64_t
 requests_ahead (const struct core *core, uint32_t queued)
 {
-    uint64_t turns = ((uint64_t)queued + 1) * (core->busy_count + (queued == 0));
+    uint64_t turns = ((uint64_t)queued + 1) * (core->waiting_accounts + (queued == 0));
     return turns < core->queued ? turns : core->queued;
 }
 

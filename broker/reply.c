@@ -30,10 +30,10 @@ send_failure (struct core *core, uint64_t peer, uint64_t id, const struct error 
     return send_reply (core, peer, id, bytes_of (&core->body), NULL);
 }
 
-void
+enum sent
 reply_failure (struct core *core, uint64_t peer, uint64_t id, const struct error *failure, int64_t retry_ms)
 {
-    send_failure (core, peer, id, failure, retry_ms);
+    return send_failure (core, peer, id, failure, retry_ms);
 }
 
 void

@@ -1,8 +1,10 @@
-/* state.h - what the core's files share: requests, clients, workers and how they hang together.
+/* state.h - what the core's files share: requests, clients, accounts, workers and how they hang together.
  *
  * Each state is a list. A request waits in its client's queue, is in work in its worker's list, or is free; only
- * request_wait, request_work and request_detach (queue.c) move it. A client is busy (has requests waiting: it
- * takes its turn), waiting (only requests in work) or idle; only client_settle moves it. */
+ * request_wait, request_work and request_detach (queue.c) move it. A client is a connection: busy (has requests
+ * waiting: it takes its turn among those of its account), waiting (only requests in work) or idle; only client_settle
+ * moves it. An account is whose connections they are, and what bounds are about: quiet, taking its turns, capped (has
+ * its share of the work already), or left (a user without connections); only account_settle moves it. */
 #ifndef BROKER_STATE_H
 #define BROKER_STATE_H
 
@@ -20,6 +22,8 @@ enum {
     SLOT_BITS = 20, /* of a dispatch number: the request's place in the slabs */
     SLABS_MAX = (BROKER_REQUESTS_MAX + SLAB_REQUESTS - 1) / SLAB_REQUESTS,
     CLIENT_BUCKETS = 16384,
+    ACCOUNT_BUCKETS = 1024,
+    ACTIVE_US = 1000000, /* who sent something in this time or the one before counts as one who asks */
     RETRY_MS_MIN = 20,
     RETRY_MS_MAX = 5000,
     RETRY_MS_UNKNOWN = 200,
@@ -45,10 +49,46 @@ struct request {
     char user[WORKER_NAME_BYTES_MAX];
 };
 
+/* X (identifier, name in admin.stats, meaning): bounds of one account. */
+#define CLIENT_LIMITS(X)                                              \
+    X (REQUESTS, requests, "requests waiting or in work")             \
+    X (RATE, rate, "requests a second")                               \
+    X (BYTES, bytes, "bytes of the requests waiting or in work")
+
+enum client_limit {
+#define X(id, name, text) LIMIT_##id,
+    CLIENT_LIMITS (X)
+#undef X
+        LIMIT_COUNT
+};
+
+enum account_state { ACCOUNT_LEFT, ACCOUNT_QUIET, ACCOUNT_TURN, ACCOUNT_CAPPED, ACCOUNT_STATE_COUNT };
+
+/* Whoever takes turns and has bounds: a user with all connections of its, or a connection without a user. */
+struct account {
+    struct list link;      /* the list of its state */
+    struct list busy;      /* its busy clients, in the order of their turns */
+    struct list limited;   /* core->limited, once a bound refused it something */
+    struct account *chain; /* of a user: the next one of its bucket */
+    uint64_t peer;         /* of a connection without a user */
+    uint32_t clients, queued, held;
+    enum account_state state;
+    uint64_t bytes;
+    int64_t active_second; /* the last one in which it sent something */
+    int64_t full_ns;       /* when its bucket of tokens is full again (account.c) */
+    int64_t promised_ns;   /* the last time that it was told to try again at */
+    int64_t left_us;       /* when its last connection went */
+    int64_t limited_us;    /* when a bound last refused it something */
+    int64_t told_us;       /* when the log last said so */
+    uint64_t refused[LIMIT_COUNT];
+    uint8_t user_size; /* 0: a connection's own */
+    char user[WORKER_NAME_BYTES_MAX];
+};
+
 enum client_state { CLIENT_IDLE, CLIENT_BUSY, CLIENT_WAITING, CLIENT_STATE_COUNT };
 
 struct client {
-    struct list link;     /* the list of its state */
+    struct list link;     /* the list of its state; busy: its account's */
     struct client *chain; /* the next one of its bucket */
     uint64_t peer;
     struct list queue;
@@ -56,9 +96,9 @@ struct client {
     enum client_state state;
     bool is_gone; /* a reply found no connection: forgotten as soon as nothing is held */
     int64_t idle_us;
-    uint64_t received;
-    uint8_t user_size;
-    char user[WORKER_NAME_BYTES_MAX]; /* of its last request: for people */
+    uint64_t received, bytes;
+    struct account *account; /* of its user; without one &own */
+    struct account own;
 };
 
 struct worker {
@@ -87,6 +127,7 @@ struct service_rate {
 #define CORE_COUNTERS(X)                                                                             \
     X (received, "messages of clients")                                                              \
     X (answered, "requests that a worker answered")                                                  \
+    X (limited, "requests refused because their client had reached a bound of its own")              \
     X (dispatched, "dispatches to workers")                                                          \
     X (requeued, "requests given to another worker after one died")                                  \
     X (abandoned, "requests dropped because their client's connection is gone")                      \
@@ -112,8 +153,16 @@ struct core {
     int64_t no_worker_us; /* since when no worker takes requests; INT64_MAX while one does */
 
     struct client *buckets[CLIENT_BUCKETS];
-    struct list clients[CLIENT_STATE_COUNT];
+    struct list clients[CLIENT_STATE_COUNT]; /* busy ones are in their accounts' lists */
     uint32_t client_count, busy_count;
+
+    struct account *account_buckets[ACCOUNT_BUCKETS]; /* of users */
+    struct list accounts[ACCOUNT_STATE_COUNT];
+    struct list limited; /* accounts that a bound refused something, the last one in front */
+    uint32_t user_count, waiting_accounts;
+    uint32_t share; /* requests that one account may have in work now */
+    int64_t active_second;
+    uint32_t active_now, active_before; /* accounts that sent something in this second; in the one before */
 
     struct request *slabs[SLABS_MAX];
     uint32_t slab_count;
@@ -155,15 +204,17 @@ void core_event (struct core *core, enum log_level level, const char *format, ..
 
 /* --- queue.c: clients, their queues and the requests in them --- */
 struct client *client_find (struct core *core, uint64_t peer);
-/* A new client; when there are as many as may be, the one that was idle longest is forgotten for it. NULL: all
- * have requests, or there is no memory. */
-struct client *client_new (struct core *core, uint64_t peer);
+/* The client of a connection and its user (text borrowed), new ones where there are none yet. When there are as many
+ * clients as may be, the one that was idle longest is forgotten for it. NULL: all have requests, or there is no memory. */
+struct client *client_of (struct core *core, uint64_t peer, struct str user);
 /* Puts it in the list of its state. `first`: when it becomes busy, it is the next to take its turn. A client that
  * is gone loses what it has waiting, and is freed once it has nothing in work. */
 void client_settle (struct core *core, struct client *client, bool first);
 void clients_forget_idle (struct core *core);
-/* Frees all clients and all requests. */
+/* Frees all clients with their accounts, and all requests. */
 void clients_free (struct core *core);
+/* The client whose turn is next, of an account that may have more in work; NULL: there is none. */
+struct client *client_next (struct core *core);
 
 /* A request of the client that owns the message's frames, in no list yet; NULL when there is no memory for one. */
 struct request *request_new (struct core *core, struct client *client, const struct client_message *message);
@@ -178,6 +229,26 @@ void request_detach (struct core *core, struct request *request);
 /* The request of that dispatch while it is in work; NULL. */
 struct request *request_by_dispatch (struct core *core, uint64_t dispatch);
 
+/* --- account.c: whose connections they are, and what each may have --- */
+void account_init (struct account *account);
+/* The account of a user, a new one where there is none yet, for account_join; NULL: no memory. */
+struct account *account_of_user (struct core *core, struct str user);
+/* The client and what it has belong to that account from now on; *leave*: no longer. */
+void account_join (struct core *core, struct account *account, struct client *client);
+void account_leave (struct core *core, struct client *client);
+/* Puts it in the list of its state. `first`: when its turns begin, the next one is its. */
+void account_settle (struct core *core, struct account *account, bool first);
+/* Takes note that it sent something. */
+void account_active (struct core *core, struct account *account);
+/* Whether its bounds allow this message. -1: busy, in `failure`, and when to try again. */
+int account_check (struct core *core, struct account *account, const struct client_message *message,
+                   struct error *failure, int64_t *retry_ms);
+/* Shares out the work anew, and forgets users that left long ago. */
+void accounts_tick (struct core *core);
+/* No bound on anybody's share of the work, until the next tick. */
+void accounts_uncap (struct core *core);
+void accounts_free (struct core *core);
+
 /* --- deadline.c: the wheel of timers --- */
 void timer_set (struct core *core, struct request *request, int64_t due_us);
 void timers_fire (struct core *core);
@@ -188,13 +259,13 @@ void request_expire (struct core *core, struct request *request);
 /* Forgets what was measured: the set of workers has changed. */
 void rate_reset (struct core *core);
 void rate_tick (struct core *core);
-/* How long the next request of a client with `queued` waiting will wait; 0 when that is not known. */
+/* How long the next request of an account with `queued` waiting will wait; 0 when that is not known. */
 int64_t rate_wait_ms (const struct core *core, uint32_t queued);
-/* When a client that was refused may try again. */
+/* When an account that was refused for want of room may try again. */
 int64_t rate_retry_ms (const struct core *core, uint32_t queued);
 
 /* --- reply.c: what clients are told --- */
-void reply_failure (struct core *core, uint64_t peer, uint64_t id, const struct error *failure, int64_t retry_ms);
+enum sent reply_failure (struct core *core, uint64_t peer, uint64_t id, const struct error *failure, int64_t retry_ms);
 /* The reply body in core->body. */
 void reply_result (struct core *core, uint64_t peer, uint64_t id);
 /* Answers with a body (`passed` as in core_output) and frees the request, which must be detached. */

@@ -147,22 +147,54 @@ encode_worker (const struct core *core, const struct worker *worker, struct buf 
         wire_write_map (out, 0);
 }
 
+/* Clients of one account that wait, at most `left`. Returns how many. */
+static uint32_t
+encode_busy (const struct account *account, uint32_t left, struct buf *out)
+{
+    uint32_t count = 0;
+    for (const struct list *at = account->busy.next; at != &account->busy && count < left; at = at->next, count++) {
+        const struct client *client = list_object (at, struct client, link);
+        wire_write_map (out, 5);
+        put_hex (out, "connection", client->peer);
+        put_text (out, "user", (struct str){ client->account->user, client->account->user_size });
+        put (out, "waiting", client->queued);
+        put (out, "in_work", client->held - client->queued);
+        put (out, "received", client->received);
+    }
+    return count;
+}
+
 /* The clients that wait, in the order of their turns: the first few say who fills the queue. */
 static void
 encode_clients (const struct core *core, struct buf *out)
 {
-    const struct list *busy = &core->clients[CLIENT_BUSY];
     uint32_t left = core->busy_count < CLIENTS_LISTED_MAX ? core->busy_count : CLIENTS_LISTED_MAX;
     wire_write_cstr (out, "clients");
     wire_write_array (out, left);
-    for (const struct list *at = busy->next; left > 0; at = at->next, left--) {
-        const struct client *client = list_object (at, struct client, link);
-        wire_write_map (out, 5);
-        put_hex (out, "connection", client->peer);
-        put_text (out, "user", (struct str){ client->user, client->user_size });
-        put (out, "waiting", client->queued);
-        put (out, "in_work", client->held - client->queued);
-        put (out, "received", client->received);
+    for (unsigned state = ACCOUNT_TURN; state <= ACCOUNT_CAPPED; state++)
+        for (const struct list *at = core->accounts[state].next; at != &core->accounts[state] && left > 0;
+             at = at->next)
+            left -= encode_busy (list_object (at, struct account, link), left, out);
+}
+
+/* Whom a bound of its own refused something, the last one first. */
+static void
+encode_limited (const struct core *core, struct buf *out)
+{
+    uint32_t count = 0;
+    for (const struct list *at = core->limited.next; at != &core->limited && count < CLIENTS_LISTED_MAX; at = at->next)
+        count++;
+    wire_write_cstr (out, "limited");
+    wire_write_array (out, count);
+    for (const struct list *at = core->limited.next; count > 0; at = at->next, count--) {
+        const struct account *account = list_object (at, struct account, limited);
+        wire_write_map (out, 3 + LIMIT_COUNT);
+        put_text (out, "user", (struct str){ account->user, account->user_size });
+        put_hex (out, "connection", account->peer);
+        put (out, "ago_ms", (uint64_t)(core->now_us - account->limited_us) / 1000);
+#define X(id, name, text) put (out, #name, account->refused[LIMIT_##id]);
+        CLIENT_LIMITS (X)
+#undef X
     }
 }
 
@@ -173,7 +205,7 @@ stats_encode (struct core *core)
     buf_clear (out);
     wire_write_map (out, 2);
     put_flag (out, "ok", true);
-    put_map (out, "result", 9);
+    put_map (out, "result", 10);
     put_text (out, "version", str_of (LOYALTY_VERSION));
     put (out, "uptime_ms", (uint64_t)(core->now_us - core->started_us) / 1000);
     put_flag (out, "draining", core->is_draining);
@@ -186,4 +218,5 @@ stats_encode (struct core *core)
     for (uint32_t i = 0; i < core->worker_count; i++)
         encode_worker (core, core->workers[i], out);
     encode_clients (core, out);
+    encode_limited (core, out);
 }

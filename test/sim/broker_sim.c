@@ -76,6 +76,12 @@ struct known_session {
     bool is_over, is_draining;
 };
 
+/* A plain model of the tokens that one user has left. */
+struct sim_user {
+    double tokens;
+    int64_t at_us;
+};
+
 struct sim {
     const struct sim_options *options;
     struct sim_result *result;
@@ -85,6 +91,7 @@ struct sim {
     struct event heap[HEAP_MAX];
     unsigned heap_count;
     struct sim_client clients[SIM_CLIENTS_MAX];
+    struct sim_user users[SIM_USERS_MAX];
     struct sim_worker workers[SIM_WORKERS_MAX];
     struct known_session sessions[1024];
     unsigned session_count;
@@ -454,9 +461,30 @@ check_bounds (struct sim *sim)
     if (gauges.queued + gauges.in_flight != sim->held_count)
         fail (sim, "%u waiting and %u in work, but %u messages are held", gauges.queued, gauges.in_flight,
               sim->held_count);
+    unsigned user_count = sim->options->user_count;
+    unsigned pending[SIM_CLIENTS_MAX] = { 0 };
     for (unsigned i = 0; i < sim->options->client_count; i++)
-        if (sim->clients[i].pending > settings->client_requests_max)
-            fail (sim, "client %u has %u pending, over the bound", i, sim->clients[i].pending);
+        pending[user_count > 0 ? i % user_count : i] += sim->clients[i].pending;
+    for (unsigned i = 0; i < SIM_CLIENTS_MAX; i++)
+        if (pending[i] > settings->client_requests_max)
+            fail (sim, "client %u has %u pending, over the bound", i, pending[i]);
+}
+
+/* A request was taken in: its user had a token left for it. */
+static void
+check_rate (struct sim *sim, unsigned client)
+{
+    const struct settings *settings = &sim->options->settings;
+    if (sim->options->user_count == 0 || settings->client_rate_per_s == 0)
+        return;
+    struct sim_user *user = &sim->users[client % sim->options->user_count];
+    user->tokens += (double)(sim->now_us - user->at_us) * 1e-6 * (double)settings->client_rate_per_s;
+    if (user->at_us == 0 || user->tokens > (double)settings->client_burst)
+        user->tokens = (double)settings->client_burst;
+    user->at_us = sim->now_us;
+    user->tokens -= 1;
+    if (user->tokens < -0.001)
+        fail (sim, "client %u sends faster than its user may: %.3f tokens", client, user->tokens);
 }
 
 /* --- clients --- */
@@ -546,7 +574,13 @@ deliver_from_client (struct sim *sim, const struct event *event)
     sim->clients[event->index].waiting++;
     unsigned held_before = sim->held_count - (held != NULL);
     bool is_draining = core_gauges (sim->core).draining;
+    char user[16] = "";
+    if (sim->options->user_count > 0)
+        snprintf (user, sizeof user, "user-%u", event->index % sim->options->user_count);
+    message.user = str_of (user);
     core_client_message (sim->core, sim->now_us, &message);
+    if (sim->held_count > held_before)
+        check_rate (sim, event->index);
     if (is_draining && sim->held_count > held_before)
         fail (sim, "request %u is taken in while the broker drains", event->id);
     buf_free (&bytes);
@@ -954,6 +988,12 @@ sim_options_random (struct sim_options *options, uint64_t seed)
     settings->request_mib_max = pick (&random, 1, 4);
     settings->workers_max = pick (&random, 1, 8);
     settings->client_idle_ms = pick (&random, 100, 3000);
+    if (random_next (&random) % 2 == 0)
+        options->user_count = pick (&random, 1, SIM_USERS_MAX);
+    settings->client_mib_max = pick (&random, 1, 4);
+    settings->client_work_min = pick (&random, 1, 64);
+    settings->client_rate_per_s = random_next (&random) % 3 == 0 ? pick (&random, 20, 200) : 0;
+    settings->client_burst = pick (&random, 1, 50);
     settings->requeues_max = pick (&random, 0, 3);
     settings->grace_ms = pick (&random, 0, 2000);
     settings->unavailable_after_ms = pick (&random, 0, 3000);

@@ -6,7 +6,7 @@
 #include "broker/core.h"
 #include "net/worker_session.h"
 
-enum { SIM_CLIENTS_MAX = 12, SIM_WORKERS_MAX = 5, SIM_IN_HAND_MAX = 256, SIM_REQUESTS_MAX = 6000 };
+enum { SIM_CLIENTS_MAX = 12, SIM_WORKERS_MAX = 5, SIM_IN_HAND_MAX = 256, SIM_REQUESTS_MAX = 6000, SIM_USERS_MAX = 2 };
 enum { SIM_CALM_US = 6000000 }; /* at the end of a world with faults: each request has to succeed */
 
 /* What may go wrong in one world, in parts of 10,000 messages (or of looks at a process, one every 20 ms). */
@@ -26,6 +26,7 @@ struct sim_options {
     int64_t delay_us_max;    /* of one message */
     int64_t pause_us_max;    /* of a client between two bursts */
     unsigned burst_max;
+    unsigned user_count;     /* clients share so many users; 0: each stands for itself */
     unsigned flooder;        /* requests in each burst of client 0; 0: as the others */
     uint32_t ttl_ms_max, body_bytes_max;
     int64_t faults_until_us; /* then everything heals */
