@@ -1,9 +1,9 @@
 """Builds and tests everything, or a part; the last line is `N passed, N failed`.
 
-usage: tools/check [unit|property|sim|integration|chaos|fuzz|lint|long]...
+usage: tools/check [unit|property|sim|integration|chaos|threads|fuzz|lint|long]...
 
-Without a part: the suite plain and under AddressSanitizer and UndefinedBehaviorSanitizer, clang-tidy and
-clang-format, each fuzzer for half a minute, a short chaos run. `long` does the same with the long forms.
+Without a part: the suite plain and under AddressSanitizer and UndefinedBehaviorSanitizer, what has threads under
+ThreadSanitizer, clang-tidy and clang-format, each fuzzer for half a minute, a short chaos run. `long` does the same with the long forms.
 The numbers are those that Criterion and pytest report; a fuzzer, and a tool of lint, counts as one test each.
 """
 
@@ -20,9 +20,10 @@ import time
 import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PARTS = ("unit", "property", "sim", "integration", "chaos", "fuzz", "lint")
+PARTS = ("unit", "property", "sim", "integration", "chaos", "threads", "fuzz", "lint")
 TWO = 2  # cores
 TOGETHER = ("property", "integration")  # these wait more than they work: two files at a time
+THREADED = ("test_concurrency.py", "test_limits_at_once.py")  # many requests at once, in both lanes of the workers
 GIVES_WAY = "10"  # niceness of what works beside the tests
 FUZZ_S, FUZZ_LONG_S = 30, 600
 PROGRAM_S, PYTEST_S = 600, 1200  # limits
@@ -32,6 +33,7 @@ LONG = {"LOYALTY_LONG": "1", "LOYALTY_SIM_SEEDS": "20000", "LOYALTY_ROUNDS": "10
 BUILDS = {
     "plain": ("build", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=OFF", "-DLOYALTY_FUZZ=OFF"]),
     "sanitized": ("build-asan", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=ON", "-DLOYALTY_FUZZ=OFF"]),
+    "threads": ("build-threads", ["-DLOYALTY_TESTS=OFF", "-DLOYALTY_THREADS=ON"]),
     "fuzz": (
         "build-fuzz",
         ["-DCMAKE_C_COMPILER=clang", "-DLOYALTY_TESTS=OFF", "-DLOYALTY_SANITIZE=ON", "-DLOYALTY_FUZZ=ON"],
@@ -157,16 +159,17 @@ def run_criterion(results, part, folder, label, times):
             results.add(label + program.name, passed, failed, reasons, seconds, output)
 
 
-def run_pytest(results, part, folder, label, times, env):
-    """The tests in Python of test/PART; the counts are pytest's own."""
+def run_pytest(results, part, folder, label, times, env, files=()):
+    """The tests in Python of test/PART, or those of its files named; the counts are pytest's own."""
     if not list((ROOT / "test" / part).glob("test_*.py")):
         return
+    paths = [f"test/{part}/{name}" for name in files] or [f"test/{part}"]
     together = ["-n", str(TWO), "--dist", "loadfile"] if part in TOGETHER else []
     with tempfile.TemporaryDirectory() as scratch:
         report = pathlib.Path(scratch) / "report.xml"
         start = time.monotonic()
         code, output = run(
-            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *together, f"--junitxml={report}", f"test/{part}"],
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", *together, f"--junitxml={report}", *paths],
             PYTEST_S * times,
             dict(env, LOYALTY_BUILD=str(folder), PYTHONDONTWRITEBYTECODE="1"),
         )
@@ -267,7 +270,7 @@ def main():
     parts = parts or list(PARTS)
     results = Results()
     start = time.monotonic()
-    tests = [part for part in parts if part not in ("fuzz", "lint")]
+    tests = [part for part in parts if part not in ("threads", "fuzz", "lint")]
     twice = tests if everything else []  # under the sanitizers too, but for the faults: their timing is not a sanitizer's
     twice = [part for part in twice if part != "chaos"]
     fuzz_s = FUZZ_LONG_S if times > 1 else FUZZ_S
@@ -278,11 +281,14 @@ def main():
             # The tests of whole engines wait more than they work: what only works goes on beside them, one after the other.
             works = [beside.submit(run_lint, results)] if "lint" in parts else []
             sanitized = beside.submit(build, "sanitized", nice=GIVES_WAY) if twice else None
+            threads = beside.submit(build, "threads", nice=GIVES_WAY) if "threads" in parts else None
             works += [beside.submit(run_fuzz, results, fuzz_s)] if "fuzz" in parts else []
             run_suite(results, tests, "plain", times)
             if twice:
                 sanitized.result()
                 run_suite(results, twice, "sanitized", times)
+            if threads is not None:
+                run_pytest(results, "integration", threads.result(), "threads ", times, {}, THREADED)
             for work in works:
                 work.result()
         except BaseException:

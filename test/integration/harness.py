@@ -26,7 +26,7 @@ BUILD = pathlib.Path(os.environ.get("LOYALTY_BUILD", ROOT / "build")).resolve()
 sys.path.insert(0, str(ROOT / "clients" / "python"))
 
 START_S = 120  # the sanitizers' programs on a busy machine
-COMPLAINT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|Assertion .* failed")
+COMPLAINT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:|Assertion .* failed")
 
 
 def environment():
@@ -35,6 +35,7 @@ def environment():
     env.pop("LD_PRELOAD", None)
     env["ASAN_OPTIONS"] = "detect_leaks=1:abort_on_error=0"
     env["UBSAN_OPTIONS"] = "print_stacktrace=1"
+    env["TSAN_OPTIONS"] = f"suppressions={ROOT}/test/support/threads.supp"
     return env
 
 
