@@ -188,7 +188,7 @@
        "AS t(program_id, kind, subject, period, used, amount) CROSS JOIN LATERAL (SELECT ctid FROM program_usage r "\
        "WHERE r.bucket = $1::int2 AND r.program_id = t.program_id AND r.kind = t.kind AND r.subject = t.subject AND r.period = t.period "\
        "LIMIT 1) r) s WHERE u.ctid = s.place")                                                                 \
-    X (CATALOG_STATE, "SELECT version, reference_version FROM catalog_state")                                  \
+    X (CATALOG_STATE, "SELECT version, reference_version, (SELECT last_value FROM outbox_slot) FROM catalog_state") \
     X (PRODUCTS_READ, "SELECT product_id, category_id, tags, active FROM products WHERE product_id = ANY ($1::int8[])") \
     X (PRODUCTS_CHANGED, "SELECT product_id FROM products WHERE row_version > $1::int8 LIMIT $2::int4")        \
     /* -------- writes of the batch */                                                                         \
@@ -288,9 +288,12 @@
        "SELECT $1::int2, t.original_ref, t.refund_ref, t.refund_bucket, $5::timestamptz "                      \
        "FROM unnest($2::int8[], $3::int8[], $4::int2[]) AS t(original_ref, refund_ref, refund_bucket)")        \
     X (OUTBOX_INSERT,                                                                                          \
-       "INSERT INTO outbox (bucket, recorded_at, topic, order_ref, card_id, partner_id) "                      \
-       "SELECT $1::int2, $2::timestamptz, t.topic, t.order_ref, t.card_id, t.partner_id "                      \
-       "FROM unnest($3::int2[], $4::int8[], $5::int8[], $6::int8[]) AS t(topic, order_ref, card_id, partner_id)") \
+       /* One number is drawn for all of a statement's rows, 1024 at most: the sequence is the only one that all workers share. */ \
+       "INSERT INTO outbox (slot, bucket, position, recorded_at, topics, order_ref, card_id, partner_id, body) " \
+       "SELECT $3::int2, $1::int2, (SELECT nextval('outbox_positions')) * 1024 + t.place - 1, $2::timestamptz, " \
+       "t.topics, t.order_ref, t.card_id, t.partner_id, t.body "                                               \
+       "FROM unnest($4::int4[], $5::int8[], $6::int8[], $7::int8[], $8::bytea[]) "                             \
+       "WITH ORDINALITY AS t(topics, order_ref, card_id, partner_id, body, place)")                            \
     X (MEMBER_REPLIES_INSERT,                                                                                  \
        "INSERT INTO member_replies (bucket, partner_id, key) SELECT $1::int2, t.partner_id, t.key "            \
        "FROM unnest($2::int8[], $3::text[]) AS t(partner_id, key) ON CONFLICT DO NOTHING")                     \
@@ -327,7 +330,9 @@
     X (FORGET_LEVELS,                                                                                          \
        "UPDATE membership_history SET partner_id = $3::int8, origin = CASE WHEN order_ref = 0 THEN 'forgotten' ELSE origin END " \
        "WHERE bucket = $1::int2 AND partner_id = $2::int8")                                                    \
-    X (FORGET_EVENTS, "UPDATE outbox SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    /* What the feed takes meanwhile is found in it by the second. */                                          \
+    X (FORGET_CHANGES, "UPDATE outbox SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    X (FORGET_EVENTS, "UPDATE feed SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
     X (FORGET_REPLIES, "DELETE FROM member_replies WHERE bucket = $1::int2 AND partner_id = $2::int8 RETURNING key") \
     X (FORGET_ABSORBED, "DELETE FROM members WHERE bucket = $1::int2 AND partner_id = $2::int8")               \
     X (FORGET_ABSORBED_LEVELS, "DELETE FROM membership_history WHERE bucket = $1::int2 AND partner_id = $2::int8") \

@@ -10,6 +10,7 @@
 #include "domain/ledger.h"
 #include "domain/membership.h"
 #include "store/pg.h"
+#include "wire/topic.h"
 
 /* Lots of a card that are read with the others when it may be spent from, and on demand. */
 enum { BUCKETS_MAX = 1024, LOTS_PAGE = 16, LOTS_PAGE_MORE = 256 };
@@ -154,13 +155,14 @@ struct unit_refund {
     int16_t refund_bucket;
 };
 
-/* Topics of the outbox, as they are stored. */
-enum topic { TOPIC_ORDER_PROCESSED = 1, TOPIC_ORDER_REFUNDED = 2, TOPIC_ORDER_CANCELLED = 3, TOPIC_CARD_CREATED = 4, TOPIC_CARD_ADJUSTED = 5, TOPIC_CATALOG_CHANGED = 6, TOPIC_CARD_BLOCKED = 7, TOPIC_CARD_UNBLOCKED = 8, TOPIC_MEMBERSHIP_CHANGED = 9, TOPIC_ALERT = 10, TOPIC_POINTS_EXPIRED = 11, TOPIC_REFERRAL_BOOKED = 12, TOPIC_MEMBER_MERGED = 13, TOPIC_MEMBER_FORGOTTEN = 14 };
-
+/* What is told of a change. Those of an order, which is written by the same unit, become one row of the outbox, and are rendered
+ * from the order's record; the others are a row each, with a body. */
 struct unit_event {
     int16_t bucket;
-    enum topic topic;
-    int64_t order_ref, card_id, partner_id; /* card_id, partner_id 0: none */
+    unsigned topic;      /* of enum topic (wire/topic.h) */
+    int64_t order_ref;   /* 0: none */
+    int64_t card_id, partner_id; /* 0: none; of what has no order */
+    struct str body;     /* the event's own fields, a MessagePack map without anything personal; borrowed until the writes are sent */
 };
 
 /* A stored order, as it was read. */
@@ -184,6 +186,7 @@ struct unit {
     int buckets;         /* N of the database */
     int64_t recorded_at; /* the transaction's instant, one for all it writes */
     int64_t deadline_us; /* of every wait for the database */
+    int16_t outbox_slot; /* where events are written */
     const struct catalog *catalog; /* in force; borrowed. NULL before it is known */
     bool locking;        /* under locks, to be written; else in a snapshot */
     enum pg_failure failure; /* of the last call that returned -1 */

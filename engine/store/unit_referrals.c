@@ -60,10 +60,7 @@ book (struct unit *unit, struct unit_card *entry, const struct unit_referral *re
                                     .card_id = referral->card_id,
                                     .original_ref = referral->original_ref,
                                     .order_ref = referral->order_ref };
-    struct unit_event event = { .bucket = entry->bucket,
-                                .topic = TOPIC_REFERRAL_BOOKED,
-                                .order_ref = referral->order_ref,
-                                .card_id = referral->card_id };
+    struct unit_event event = { .bucket = entry->bucket, .topic = TOPIC_REFERRAL_BOOKED, .card_id = referral->card_id };
     int status = referral->points > 0
                      ? give (unit, &entry->card, referral, &booking, err)
                      : take_back (unit, &entry->card, referral, lot_of (unit, referral, lot_no_before), &booking, err);

@@ -277,6 +277,7 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
         return -1;
     *version = pg_int (result, 0, 0);
     *reference_version = pg_int (result, 0, 1);
+    unit->outbox_slot = (int16_t)pg_int (result, 0, 2);
     PQclear (result);
     return unit_receive_lots (unit, attempt->err) < 0 ||
                    pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0

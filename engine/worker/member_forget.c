@@ -345,13 +345,13 @@ run_all (struct forgetting *forgetting, const enum statement *statements, unsign
 static int
 forget_partner (struct forgetting *forgetting, int64_t partner_id)
 {
-    static const enum statement RENAMES[] = { STATEMENT_FORGET_EVENTS, STATEMENT_FORGET_LEVELS,
-                                              STATEMENT_FORGET_SPENDING, STATEMENT_FORGET_USAGES,
-                                              STATEMENT_FORGET_MEMBER };
+    static const enum statement RENAMES[] = { STATEMENT_FORGET_CHANGES, STATEMENT_FORGET_EVENTS,
+                                              STATEMENT_FORGET_LEVELS,  STATEMENT_FORGET_SPENDING,
+                                              STATEMENT_FORGET_USAGES,  STATEMENT_FORGET_MEMBER };
     static const enum statement ENDS[] = { STATEMENT_FORGET_ABSORBED_LEVELS, STATEMENT_FORGET_ABSORBED };
     struct pg_params params = { .arena = forgetting->unit->arena };
     bool stays = partner_id == forgetting->member->partner_id;
-    if (run_all (forgetting, RENAMES, stays ? sizeof RENAMES / sizeof RENAMES[0] : 1, partner_id, true) < 0 ||
+    if (run_all (forgetting, RENAMES, stays ? sizeof RENAMES / sizeof RENAMES[0] : 2, partner_id, true) < 0 ||
         (!stays && run_all (forgetting, ENDS, sizeof ENDS / sizeof ENDS[0], partner_id, false) < 0))
         return -1;
     pg_param_int8 (&params, partner_id);

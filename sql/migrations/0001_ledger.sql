@@ -463,22 +463,8 @@ CREATE TABLE order_refunds (
     PRIMARY KEY (bucket, original_ref, refund_ref)
 );
 
--- Events of committed changes, in the transaction that made them, for the feed to number and publish.
-CREATE SEQUENCE outbox_order CACHE 64;
-CREATE TABLE outbox (
-    bucket      smallint NOT NULL,
-    position    bigint NOT NULL DEFAULT nextval('outbox_order'),
-    recorded_at timestamptz NOT NULL,
-    topic       smallint NOT NULL,
-    order_ref   bigint NOT NULL,
-    card_id     bigint,
-    partner_id  bigint -- of what is about a member and no order: membership.changed
-) PARTITION BY RANGE (recorded_at);
-CREATE INDEX outbox_partner ON outbox (bucket, partner_id) WHERE partner_id IS NOT NULL;
-
 CREATE TABLE point_history_default PARTITION OF point_history DEFAULT;
 CREATE TABLE orders_default PARTITION OF orders DEFAULT;
-CREATE TABLE outbox_default PARTITION OF outbox DEFAULT;
 ALTER TABLE orders_default ALTER COLUMN record SET STORAGE EXTERNAL;
 
 -- Makes the months' partitions from the month of `at` on, `months` of them. A month whose rows already lie in the
@@ -493,7 +479,7 @@ DECLARE
     occupied boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('loyalty.partitions'));
-    FOREACH parent IN ARRAY ARRAY['point_history', 'orders', 'outbox'] LOOP
+    FOREACH parent IN ARRAY ARRAY['point_history', 'orders'] LOOP
         FOR i IN 0 .. months - 1 LOOP
             month_start := (date_trunc('month', at AT TIME ZONE 'UTC') + make_interval(months => i)) AT TIME ZONE 'UTC';
             part := format('%s_%s', parent, to_char(month_start AT TIME ZONE 'UTC', 'YYYY_MM'));

@@ -63,7 +63,6 @@ BEGIN
             ON job_runs TO loyalty_worker;
         GRANT UPDATE (state) ON orders TO loyalty_worker;
         GRANT DELETE ON request_keys, card_codes, member_spending, program_usage, point_holds TO loyalty_worker;
-        GRANT INSERT ON outbox TO loyalty_worker;
         -- What is never changed but where a member is forgotten (docs/decisions/010-forgotten-members.md).
         GRANT DELETE ON member_replies, members, membership_history, partners TO loyalty_worker;
         GRANT UPDATE (partner_id, pseudonym) ON members TO loyalty_worker;
@@ -72,9 +71,8 @@ BEGIN
         GRANT UPDATE (origin) ON point_history TO loyalty_worker;
         GRANT UPDATE (partner_id, origin) ON membership_history TO loyalty_worker;
         GRANT UPDATE (partner_id, record) ON orders TO loyalty_worker;
-        GRANT SELECT (bucket, partner_id), UPDATE (partner_id) ON outbox TO loyalty_worker;
         GRANT UPDATE (code) ON coupons TO loyalty_worker;
-        GRANT USAGE ON order_blocks, card_blocks, membership_positions, outbox_order TO loyalty_worker;
+        GRANT USAGE ON order_blocks, card_blocks, membership_positions TO loyalty_worker;
         GRANT EXECUTE ON FUNCTION partitions_ensure(timestamptz, integer), time_zone_ensure(text), time_zone_offset(text, timestamptz)
             TO loyalty_worker;
     END IF;

@@ -113,11 +113,19 @@ TABLES = {
     "members": " WHERE order_count > 0 OR spending <> 0",  # a bare row may be left by an order that failed
     "request_keys": "",
     "card_codes": "",
-    "outbox": "",
+    "changes": "",
     "order_refunds": "",
     "referral_credits": "",
     "program_usage": " WHERE used > 0 OR amount > 0",  # as above
 }
+
+
+def told(engine, topic, partner=None):
+    """How many events of a topic (its number) there are, numbered or about to be; of a member: an order's is in its row."""
+    mask = 1 << (topic - 1)
+    whose = "" if partner is None else f" AND coalesce(c.partner_id, o.partner_id) = {partner}"
+    joined = "changes c LEFT JOIN orders o ON c.order_ref > 0 AND o.order_ref = c.order_ref AND o.bucket = c.bucket"
+    return engine.query(f"SELECT count(*) FROM {joined} WHERE c.topics & {mask} > 0{whose}")[0][0]
 
 
 def written(engine):

@@ -371,11 +371,11 @@ def test_programs_refuse_a_schema_that_is_too_new_or_too_old(empty_database):
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database):
-    run_sql(empty_database, "CREATE TABLE outbox (in_the_way integer)")
+    run_sql(empty_database, "CREATE TABLE orders (in_the_way integer)")
     done = loyalty("migrate", "--database", empty_database)
-    assert done.returncode == 1 and "0001_ledger" in done.stderr and "outbox" in done.stderr
+    assert done.returncode == 1 and "0001_ledger" in done.stderr and "orders" in done.stderr
     assert run_sql(empty_database, "SELECT to_regclass('loyalty_cards')") == [(None,)]
-    run_sql(empty_database, "DROP TABLE outbox")
+    run_sql(empty_database, "DROP TABLE orders")
     assert loyalty("migrate", "--database", empty_database).returncode == 0
 
 

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from harness import Engine
-from shop import loyalty_program, new_partner, order, promotion, refused, written
+from shop import loyalty_program, new_partner, order, promotion, refused, told, written
 
 UTC = datetime.timezone.utc
 PROMOTION = 70
@@ -36,7 +36,7 @@ def differences(reply):
 
 
 def alerts(shop):
-    return shop.query("SELECT count(*) FROM outbox WHERE topic = 10")[0][0]
+    return told(shop, 10)
 
 
 def test_rule_35_a_late_order_is_priced_by_the_catalog_of_its_date(shop):

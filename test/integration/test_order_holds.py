@@ -7,7 +7,7 @@ import time
 import pytest
 
 from loyalty_client import LoyaltyError
-from shop import line, loyalty_program, new_id, new_partner, order, refund, refused, written
+from shop import line, loyalty_program, new_id, new_partner, order, refund, refused, told, written
 
 VOUCHER = [{"program_id": 1, "reward_id": 2}]  # 5.00 off for 50 points
 
@@ -211,12 +211,12 @@ def test_rule_35_a_paid_order_whose_hold_is_gone_spends_what_is_free(shop):
     card = new_card(shop, "30")
     held = shop.call("points.hold", {"card_id": card["card_id"], "points": "30", "ttl_s": 1})
     wait_until(held["until"])
-    alerts = shop.query("SELECT count(*) FROM outbox WHERE topic = 10")[0][0]
+    alerts = told(shop, 10)
     done = shop.call("order.process", sale(card, held["hold_id"], paid=True, charged_total="4.00"))
     texts = [warning["text"] for warning in done["warnings"] if warning["kind"] == "difference"]
     assert [text for text in texts if text.startswith("hold_id: ")], texts
     assert (done["amount_total"], done["points"][0]["redeemed"], done["points"][0]["debt"]) == ("4.00", "39.00", "11.00")
-    assert shop.query("SELECT count(*) FROM outbox WHERE topic = 10")[0][0] == alerts + 1
+    assert told(shop, 10) == alerts + 1
 
 
 def outcome(call, *arguments):

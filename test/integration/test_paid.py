@@ -54,7 +54,7 @@ def texts(reply, kind="difference"):
 
 def alerts_of(shop, order_id):
     return shop.query(
-        f"SELECT count(*) FROM outbox JOIN orders USING (order_ref) JOIN request_keys USING (order_ref) WHERE topic = {ALERT} AND key = '{order_id}'"
+        f"SELECT count(*) FROM changes JOIN orders USING (order_ref) JOIN request_keys USING (order_ref) WHERE topics & {1 << (ALERT - 1)} > 0 AND key = '{order_id}'"
     )[0][0]
 
 

@@ -65,7 +65,7 @@ def test_blocking_twice_keeps_the_first_reason(shop):
     shop.call("card.block", {"card_id": card["card_id"], "reason": "first"})
     before = written(shop)
     assert shop.call("card.block", {"card_id": card["card_id"], "reason": "second"})["state"] == "blocked"
-    assert written(shop)["outbox"] == before["outbox"]
+    assert written(shop)["changes"] == before["changes"]
     assert shop.call("card.get", {"card_id": card["card_id"]})["blocked_reason"] == "first"
 
 

@@ -144,15 +144,29 @@ count_cards (struct fsck *fsck, struct error *err)
     return 0;
 }
 
-/* Everything is read in one snapshot, and nothing written but temporary rows. */
+/* Begins the one snapshot that all is read in. The outbox is locked first: its slots are truncated, which takes rows from a
+ * snapshot that was there before. */
+static int
+snapshot_begin (struct fsck *fsck, struct error *err)
+{
+    static const char *const STEPS[] = { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                                         "LOCK TABLE outbox IN ACCESS SHARE MODE" };
+    for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
+        PGresult *begun = database_query (fsck->db, STEPS[i], "starting", err);
+        PQclear (begun);
+        if (begun == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* Nothing is written but temporary rows. */
 static int
 fsck_run (struct fsck *fsck, struct error *err)
 {
     if (store_schema_check (fsck->db, err) < 0 || fsck_orders_prepare (fsck->db, err) < 0)
         return -1;
-    PGresult *begun = database_query (fsck->db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "starting", err);
-    PQclear (begun);
-    if (begun == NULL || count_cards (fsck, err) < 0 ||
+    if (snapshot_begin (fsck, err) < 0 || count_cards (fsck, err) < 0 ||
         fsck_orders_read (fsck->db, output_progress () ? orders_progress : NULL, &fsck->orders, err) < 0)
         return -1;
     for (const struct embedded_file *check = CHECKS; check->name != NULL; check++)

@@ -35,8 +35,8 @@ QUERIES = {
     "refunds": """SELECT a.name || ' ' || b.name FROM order_refunds r JOIN order_name a ON a.order_ref = r.original_ref
                   JOIN order_name b ON b.order_ref = r.refund_ref""",
     "orders": "SELECT concat_ws(' ', n.name, o.kind, o.state, o.partner_id) FROM orders o JOIN order_name n USING (order_ref)",
-    "events": """SELECT concat_ws(' ', n.name, e.topic, e.card_id IS NULL, e.partner_id)
-                 FROM outbox e LEFT JOIN order_name n USING (order_ref)""",
+    "events": """SELECT concat_ws(' ', n.name, e.topics, e.card_id IS NULL, e.partner_id)
+                 FROM changes e LEFT JOIN order_name n USING (order_ref)""",
 }
 
 
