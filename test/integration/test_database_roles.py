@@ -15,6 +15,7 @@ from harness import ROOT, Engine
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 REFUSED = "42501"  # insufficient_privilege
+NOT_OF_VIEWS = ("55000", "42809")  # object_not_in_prerequisite_state, wrong_object_type: nobody can do that to a view
 ROLES = ("loyalty_worker", "loyalty_feed", "loyalty_sync", "loyalty_collector", "loyalty_fsck")
 USERS = {"engine": "loyalty_worker", "feed": "loyalty_feed", "fsck": "loyalty_fsck"}
 
@@ -161,7 +162,7 @@ def test_whatever_else_a_role_tries_on_a_table_is_refused(engine, tables, allowe
         for need, statement in attempts(table, columns):
             if need not in allowed[role]:
                 tried[statement] = need
-    done = [tried[statement] for statement, state in refusals(engine, role, tried) if state != REFUSED]
+    done = [tried[statement] for statement, state in refusals(engine, role, tried) if state not in (REFUSED, *NOT_OF_VIEWS)]
     assert done == []
     assert len(tried) > 200
 
