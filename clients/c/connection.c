@@ -40,37 +40,6 @@ copy_endpoints (struct connection_settings *settings, const struct loyalty_optio
     return 0;
 }
 
-static bool
-copy_key (char to[41], const char *key)
-{
-    uint8_t bytes[32];
-    if (strlen (key) != 40 || zmq_z85_decode (bytes, key) == NULL)
-        return false;
-    memcpy (to, key, 41);
-    return true;
-}
-
-static int
-copy_keys (struct connection_settings *settings, const struct loyalty_options *options, struct loyalty_error *error)
-{
-    if ((options->public_key == NULL) != (options->secret_key == NULL))
-        return failure_set (error, LOYALTY_INVALID_REQUEST, "public_key and secret_key go together");
-    if (options->server_key == NULL)
-        return options->public_key == NULL
-                   ? 0
-                   : failure_set (error, LOYALTY_INVALID_REQUEST, "public_key is of no use without server_key");
-    if (!copy_key (settings->server_key, options->server_key))
-        return failure_set (error, LOYALTY_INVALID_REQUEST, "server_key is not a CURVE key in Z85 (40 characters)");
-    if (options->public_key == NULL)
-        return zmq_curve_keypair (settings->public_key, settings->secret_key) == 0
-                   ? 0
-                   : failure_set (error, LOYALTY_INTERNAL, "this libzmq was built without CURVE");
-    if (!copy_key (settings->public_key, options->public_key) || !copy_key (settings->secret_key, options->secret_key))
-        return failure_set (error, LOYALTY_INVALID_REQUEST,
-                            "public_key or secret_key is not a CURVE key in Z85 (40 characters)");
-    return 0;
-}
-
 int
 connection_init (struct connection *connection, const struct loyalty_options *options, struct loyalty_error *error)
 {
@@ -81,7 +50,7 @@ connection_init (struct connection *connection, const struct loyalty_options *op
     connection->settings.backoff_min_ms = options->backoff_min_ms;
     connection->settings.backoff_max_ms = options->backoff_max_ms;
     if (copy_endpoints (&connection->settings, options, error) != 0 ||
-        copy_keys (&connection->settings, options, error) != 0)
+        curve_keys_copy (&connection->settings.keys, options, error) != 0)
         return -1;
     if (getrandom (&connection->random, sizeof connection->random, 0) != sizeof connection->random)
         connection->random = (uint64_t)clock_monotonic_us ();
@@ -104,7 +73,7 @@ connection_free (struct connection *connection)
     for (unsigned i = 0; i < connection->settings.endpoint_count; i++)
         free (connection->settings.endpoints[i]);
     free (connection->settings.endpoints);
-    explicit_bzero (connection->settings.secret_key, sizeof connection->settings.secret_key);
+    explicit_bzero (&connection->settings.keys, sizeof connection->settings.keys);
 }
 
 uint64_t
@@ -127,15 +96,6 @@ connection_backoff_ms (struct connection *connection, unsigned times)
     return (int64_t)(wait_ms + connection_random (connection, wait_ms / 2 + 1));
 }
 
-static bool
-set_curve (void *socket, const struct connection_settings *settings)
-{
-    return settings->server_key[0] == '\0' ||
-           (zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, settings->server_key, 40) == 0 &&
-            zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, settings->public_key, 40) == 0 &&
-            zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, settings->secret_key, 40) == 0);
-}
-
 /* Opens a socket to the next endpoint. No routing id: a broker would take two sockets with one id for the
  * same client. One that cannot even be opened is given up when its time is over, like one that does not connect. */
 static void
@@ -153,7 +113,7 @@ open_next (struct connection *connection, int64_t now_ms)
     if (connection->socket == NULL)
         return;
     if (zmq_setsockopt (connection->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate) != 0 ||
-        !set_curve (connection->socket, settings)) {
+        !curve_keys_set (connection->socket, &settings->keys)) {
         error_set (&connection->trouble, ERROR_INTERNAL, "cannot set the socket's options: %s", zmq_strerror (errno));
         socket_close (&connection->socket);
     } else if (socket_connect (connection->socket, settings->endpoints[connection->endpoint], &connection->trouble) !=

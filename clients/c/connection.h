@@ -2,6 +2,7 @@
 #ifndef CLIENT_CONNECTION_H
 #define CLIENT_CONNECTION_H
 
+#include "curve.h"
 #include "loyalty/client.h"
 
 #include "net/socket.h"
@@ -20,7 +21,7 @@ struct connection_settings {
     unsigned endpoint_count;
     unsigned connect_ms, backoff_min_ms, backoff_max_ms;
     int queue_max;
-    char server_key[41], public_key[41], secret_key[41]; /* Z85; empty: no CURVE */
+    struct curve_keys keys;
 };
 
 struct connection {

@@ -21,6 +21,8 @@ static const struct {
     [SOCKET_CLIENT] = { "client", ZMQ_DEALER, 2048, 0, false, false },
     /* A worker's messages are about a session, and a session does not outlive its connection. */
     [SOCKET_WORKER] = { "worker", ZMQ_DEALER, 8192, 500, false, true },
+    /* What a subscriber has not taken: beyond it the feed drops, and the subscriber reads what it missed. */
+    [SOCKET_SUBSCRIBER] = { "subscriber", ZMQ_SUB, 1000, 0, false, false },
 };
 
 enum {

@@ -79,6 +79,34 @@ class Stats(ctypes.Structure):
     ]
 
 
+class EventsOptions(ctypes.Structure):
+    _fields_ = [
+        ("after", ctypes.c_int64),
+        ("feeds", ctypes.POINTER(ctypes.c_char_p)),
+        ("feed_count", ctypes.c_uint),
+        ("topics", ctypes.POINTER(ctypes.c_char_p)),
+        ("topic_count", ctypes.c_uint),
+        ("silence_ms", ctypes.c_uint),
+        ("feed_key", ctypes.c_char_p),
+    ]
+
+
+class Event(ctypes.Structure):
+    _fields_ = [
+        ("number", ctypes.c_int64),
+        ("topic", ctypes.c_char_p),
+        ("body", ctypes.c_void_p),
+        ("body_size", ctypes.c_size_t),
+    ]
+
+
+class EventsStats(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in ("delivered", "received", "repeated", "dropped", "garbage", "reads", "gaps")
+    ]
+
+
 class Failed(Exception):
     """What the library answered with: code, details and so on as the Python client's exceptions have them."""
 
@@ -95,7 +123,30 @@ def load_library():
     library.loyalty_client_new.restype = ctypes.c_void_p
     library.loyalty_submit.restype = ctypes.c_uint64
     library.loyalty_affinity.restype = ctypes.c_uint64
+    library.loyalty_events_new.restype = ctypes.c_void_p
+    for name in ("position", "newest", "oldest"):
+        getattr(library, f"loyalty_events_{name}").restype = ctypes.c_int64
     return library
+
+
+def texts(values):
+    """A C array of strings."""
+    return (ctypes.c_char_p * len(values))(*[value.encode() for value in values])
+
+
+def make_options(library, endpoints, timeout, silence, connect_timeout, backoff, in_flight=1024):
+    """The options of a client; they borrow from the list of endpoints that they hold."""
+    options = Options()
+    library.loyalty_options_init(ctypes.byref(options))
+    endpoints = [endpoints] if isinstance(endpoints, str) else endpoints
+    options.endpoints = texts(endpoints)
+    options.endpoint_count = len(endpoints)
+    options.timeout_ms = int(timeout * 1000)
+    options.silence_ms = int(silence * 1000)
+    options.connect_ms = int(connect_timeout * 1000)
+    options.backoff_min_ms, options.backoff_max_ms = (int(seconds * 1000) for seconds in backoff)
+    options.in_flight_max = in_flight
+    return options
 
 
 class Client:
@@ -103,19 +154,9 @@ class Client:
 
     def __init__(self, endpoints, timeout=5.0, silence=2.0, connect_timeout=0.5, backoff=(0.02, 1.0), in_flight=1024):
         self.library = load_library()
-        options = Options()
-        self.library.loyalty_options_init(ctypes.byref(options))
-        endpoints = [endpoints] if isinstance(endpoints, str) else endpoints
-        array = (ctypes.c_char_p * len(endpoints))(*[endpoint.encode() for endpoint in endpoints])
-        options.endpoints = array
-        options.endpoint_count = len(endpoints)
-        options.timeout_ms = int(timeout * 1000)
-        options.silence_ms = int(silence * 1000)
-        options.connect_ms = int(connect_timeout * 1000)
-        options.backoff_min_ms, options.backoff_max_ms = (int(seconds * 1000) for seconds in backoff)
-        options.in_flight_max = in_flight
+        self.options = make_options(self.library, endpoints, timeout, silence, connect_timeout, backoff, in_flight)
         error = Error()
-        self.pointer = ctypes.c_void_p(self.library.loyalty_client_new(ctypes.byref(options), ctypes.byref(error)))
+        self.pointer = ctypes.c_void_p(self.library.loyalty_client_new(ctypes.byref(self.options), ctypes.byref(error)))
         if not self.pointer:
             raise Failed(error, {})
 
@@ -178,3 +219,80 @@ class Client:
         stats = Stats()
         self.library.loyalty_client_stats(self.pointer, ctypes.byref(stats))
         return {name: getattr(stats, name) for name, _ in Stats._fields_}
+
+    def events(self, after=None, topics=(), feeds=(), silence=2.0, feed_key=None):
+        return Events(self, after, topics, feeds, silence, feed_key)
+
+
+class Events:
+    """A subscription of the library, with a client's options."""
+
+    def __init__(self, client, after, topics, feeds, silence, feed_key):
+        self.library = client.library
+        feeds = [feeds] if isinstance(feeds, str) else list(feeds)
+        options = EventsOptions(
+            after=self._number(after),
+            feeds=texts(feeds),
+            feed_count=len(feeds),
+            topics=texts(topics),
+            topic_count=len(topics),
+            silence_ms=int(silence * 1000),
+            feed_key=feed_key,
+        )
+        error = Error()
+        pointer = self.library.loyalty_events_new(
+            ctypes.byref(client.options), ctypes.byref(options), ctypes.byref(error)
+        )
+        self.pointer = ctypes.c_void_p(pointer)
+        self.trouble = None
+        if not self.pointer:
+            raise Failed(error, {})
+
+    @staticmethod
+    def _number(after):
+        return -1 if after is None else after
+
+    def close(self):
+        self.library.loyalty_events_destroy(ctypes.byref(self.pointer))
+
+    def next(self, timeout=None):
+        """The next event, a dict, as the Python client gives it; None: none in that time."""
+        event, error = Event(), Error()
+        milliseconds = ctypes.c_int(-1 if timeout is None else int(timeout * 1000))
+        result = self.library.loyalty_events_next(
+            self.pointer, milliseconds, ctypes.byref(event), ctypes.byref(error)
+        )
+        failed = Failed(error, {}) if error.code else None
+        if result < 0:
+            raise failed
+        self.trouble = failed
+        if result == 0:
+            return None
+        fields = msgpack.unpackb(ctypes.string_at(event.body, event.body_size))
+        assert (fields["number"], fields["topic"]) == (event.number, event.topic.decode())
+        return fields
+
+    def resume(self, after):
+        self.library.loyalty_events_resume(self.pointer, ctypes.c_int64(self._number(after)))
+
+    def _figure(self, name):
+        return getattr(self.library, f"loyalty_events_{name}")(self.pointer)
+
+    @property
+    def position(self):
+        position = self._figure("position")
+        return None if position < 0 else position
+
+    @property
+    def newest(self):
+        return self._figure("newest")
+
+    @property
+    def oldest(self):
+        return self._figure("oldest") or None
+
+    @property
+    def stats(self):
+        stats = EventsStats()
+        self.library.loyalty_events_stats(self.pointer, ctypes.byref(stats))
+        return {name: getattr(stats, name) for name, _ in EventsStats._fields_}

@@ -32,6 +32,9 @@ class PythonFace:
         except self.Error as error:
             return error
 
+    def events(self, **options):
+        return self.client.events(**options)
+
     def close(self):
         self.client.close()
 
@@ -54,9 +57,28 @@ class AsyncFace:
 
         return self.loop.run_until_complete(gather())
 
+    def events(self, **options):
+        return AsyncEventsFace(self.loop, self.client.events(**options))
+
     def close(self):
         self.loop.run_until_complete(self.client.close())
         self.loop.close()
+
+
+class AsyncEventsFace:
+    """A subscription of the asyncio client, whose event loop runs while it is asked."""
+
+    def __init__(self, loop, events):
+        self.loop, self.events = loop, events
+
+    def __getattr__(self, name):
+        return getattr(self.events, name)
+
+    def next(self, timeout=None):
+        return self.loop.run_until_complete(self.events.next(timeout))
+
+    def close(self):
+        self.loop.run_until_complete(self.events.close())
 
 
 class CFace:
@@ -77,6 +99,9 @@ class CFace:
             handle, outcome = self.client.next_outcome(10)
             outcomes[order[handle]] = outcome
         return outcomes
+
+    def events(self, **options):
+        return self.client.events(**options)
 
     def close(self):
         self.client.close()

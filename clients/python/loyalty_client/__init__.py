@@ -15,11 +15,23 @@ protocol's codes. docs/protocol.md describes the protocol, docs/reference.md eve
 """
 
 from . import _tables
+from ._aio_events import AsyncEvents
 from ._base import LoyaltyError
+from ._events import FEED_DEFAULT, Events
 from ._tables import *  # noqa: F401,F403  the exceptions and tables; _tables.__all__ names them
 from ._wire import affinity
 from .aio import AsyncClient
 from .client import ENDPOINT_DEFAULT, Client
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "ENDPOINT_DEFAULT", "LoyaltyError", "affinity", *_tables.__all__]
+__all__ = [
+    "AsyncClient",
+    "AsyncEvents",
+    "Client",
+    "ENDPOINT_DEFAULT",
+    "Events",
+    "FEED_DEFAULT",
+    "LoyaltyError",
+    "affinity",
+    *_tables.__all__,
+]

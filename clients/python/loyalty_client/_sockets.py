@@ -8,6 +8,7 @@ import zmq
 HEARTBEAT_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 3000
 REPLY_BYTES_MAX = 1024 * 1024 + 64 * 1024
+SUBSCRIBER_QUEUE_MAX = 1000  # messages
 
 _lock = threading.Lock()
 _contexts = {}  # (process id, class) -> context
@@ -51,18 +52,49 @@ def open_socket(settings, endpoint, kind=zmq.Context):
             (zmq.MAXMSGSIZE, REPLY_BYTES_MAX),
         ):
             socket.setsockopt(option, value)
-        if settings.server_key is not None:
-            public, secret = settings.public_key, settings.secret_key
-            if public is None:
-                public, secret = zmq.curve_keypair()
-            socket.setsockopt(zmq.CURVE_SERVERKEY, _bytes(settings.server_key))
-            socket.setsockopt(zmq.CURVE_PUBLICKEY, _bytes(public))
-            socket.setsockopt(zmq.CURVE_SECRETKEY, _bytes(secret))
+        _set_curve(socket, settings, settings.server_key)
         socket.connect(endpoint)
     except Exception:
         socket.close(linger=0)
         raise
     return socket
+
+
+def open_subscriber(settings, feeds, feed_key=None, kind=zmq.Context):
+    """A SUB socket that hears every feed. What waits in it is bounded: beyond that the feeds drop, and the subscriber
+    reads what it missed. It takes all topics, as one who takes only some could not see that numbers are missing."""
+    socket = context(kind).socket(zmq.SUB)
+    try:
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.RCVHWM, SUBSCRIBER_QUEUE_MAX),
+            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
+            (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
+            (zmq.MAXMSGSIZE, REPLY_BYTES_MAX),
+            (zmq.RECONNECT_IVL, 50),
+            (zmq.RECONNECT_IVL_MAX, 2000),
+            (zmq.SUBSCRIBE, b""),
+        ):
+            socket.setsockopt(option, value)
+        _set_curve(socket, settings, feed_key or settings.server_key)
+        for feed in feeds:
+            socket.connect(feed)
+    except Exception:
+        socket.close(linger=0)
+        raise
+    return socket
+
+
+def _set_curve(socket, settings, server_key):
+    """The CURVE keys, where there are any."""
+    if server_key is None:
+        return
+    public, secret = settings.public_key, settings.secret_key
+    if public is None:
+        public, secret = zmq.curve_keypair()
+    socket.setsockopt(zmq.CURVE_SERVERKEY, _bytes(server_key))
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, _bytes(public))
+    socket.setsockopt(zmq.CURVE_SECRETKEY, _bytes(secret))
 
 
 def _bytes(key):

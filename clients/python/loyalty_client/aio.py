@@ -8,7 +8,9 @@ import time
 import zmq
 import zmq.asyncio
 
+from ._aio_events import AsyncEvents
 from ._base import LoyaltyError
+from ._events import FEED_DEFAULT
 from ._methods import Methods
 from ._retry import Attempts, Rotation, Settings
 from ._sockets import open_socket
@@ -200,6 +202,11 @@ class AsyncClient(Methods):
         except LoyaltyError as error:
             error.key = request.key
             raise
+
+    def events(self, after=None, topics=(), *, feeds=FEED_DEFAULT, silence=2.0, feed_key=None):
+        """Follows the event feed (``async for``): see ``Client.events``, whose arguments these are, and
+        ``AsyncEvents``."""
+        return AsyncEvents(self, after, topics, feeds, silence, feed_key)
 
     async def _try(self, connection, request, request_id, attempts):
         while attempts.left() > 0 and not self._closed:

@@ -8,6 +8,7 @@ import time
 import zmq
 
 from ._base import LoyaltyError
+from ._events import FEED_DEFAULT, Events
 from ._methods import Methods
 from ._retry import Attempts, Rotation, Settings
 from ._sockets import open_socket
@@ -187,6 +188,22 @@ class Client(Methods):
         except LoyaltyError as error:
             error.key = request.key
             raise
+
+    def events(self, after=None, topics=(), *, feeds=FEED_DEFAULT, silence=2.0, feed_key=None):
+        """Follows the event feed: an iterator over every event once, in order, without a gap.
+
+        ``after``     the number of the last event that was dealt with (0: none yet); None: only what is new
+        ``topics``    names of the topics wanted; none: all
+        ``feeds``     endpoints of every feed; an empty list: none, new events are asked for every ``silence``
+        ``silence``   seconds without a word of any feed after which the engine is asked
+        ``feed_key``  CURVE: the feeds' public key, where it is not the brokers' (``server_key``)
+
+            for event in client.events(after=stored_number, topics=["order.processed"]):
+                deal_with(event)
+                store(event["number"])  # best together with what was done
+
+        See ``Events``."""
+        return Events(self, after, topics, feeds, silence, feed_key)
 
     def _try(self, connection, request, request_id, attempts):
         while attempts.left() > 0:
