@@ -15,7 +15,7 @@ from harness import ROOT, Engine
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 REFUSED = "42501"  # insufficient_privilege
-NOT_OF_VIEWS = ("55000", "42809")  # object_not_in_prerequisite_state, wrong_object_type: nobody can do that to a view
+NOT_OF_VIEWS = ("55000", "42809", "0A000")  # object_not_in_prerequisite_state, wrong_object_type, feature_not_supported: nobody can do that to a view
 ROLES = ("loyalty_worker", "loyalty_feed", "loyalty_sync", "loyalty_collector", "loyalty_fsck")
 USERS = {"engine": "loyalty_worker", "feed": "loyalty_feed", "fsck": "loyalty_fsck"}
 
