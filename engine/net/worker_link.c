@@ -266,13 +266,29 @@ worker_link_receive (struct worker_link *link, int64_t now_ms, struct worker_req
     return 0;
 }
 
+/* A long answer for which there is no memory must not cost the session, and with it all else that is in hand: a short
+ * one takes its place. What was done stays done; the request's key tells when it is sent again. */
+static bool
+send_apology (struct worker_link *link, struct link_broker *broker, const struct worker_message *reply)
+{
+    struct error failure;
+    struct buf body = { 0 };
+    error_set (&failure, ERROR_UNAVAILABLE, "the worker has no memory for the answer");
+    reply_error_encode (&failure, 0, &body);
+    struct str payload = { (const char *)body.data, (uint32_t)body.size };
+    bool sent = !body.failed && send_message (link, broker, reply, &payload);
+    buf_free (&body);
+    return sent;
+}
+
 void
 worker_link_reply (struct worker_link *link, struct worker_request *request, const struct buf *body)
 {
     struct link_broker *broker = &link->brokers[request->broker];
     struct worker_message reply = { .kind = MESSAGE_REPLY, .session = request->session, .dispatch = request->dispatch };
     struct str payload = { (const char *)body->data, (uint32_t)body->size };
-    if (broker->session.session == request->session && !send_message (link, broker, &reply, &payload))
+    if (broker->session.session == request->session && !send_message (link, broker, &reply, &payload) &&
+        !send_apology (link, broker, &reply))
         worker_session_unsent (&broker->session, link->now_ms);
     request_free (request);
 }

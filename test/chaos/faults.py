@@ -4,13 +4,14 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
 
 import pytest
 
-from harness import process_exists, wait_until
+from harness import BUILD, process_exists, wait_until
 
 CLONE_NEWNS = 0x20000
 FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -82,6 +83,50 @@ class Disk:
 
     def empty(self):
         self.filler.unlink()
+
+
+class SlowDisk:
+    """Makes PostgreSQL's disk slow: each sync takes so much longer."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.file = self.folder / "delay_ms"
+        self.set(0)
+
+    def set(self, delay_ms):
+        beside = self.file.with_suffix(".new")
+        beside.write_text(f"{delay_ms}\n")
+        beside.chmod(0o644)
+        beside.rename(self.file)
+
+    def apply(self, engine):
+        """Before the engine is started. PostgreSQL's user may not be able to enter the build's folder, so it gets a copy."""
+        library = self.folder / "slow_disk.so"
+        shutil.copy(BUILD / "lib" / "libslow-disk.so", library)
+        library.chmod(0o755)
+        engine.arguments = ["env", f"LD_PRELOAD={library}", f"SLOW_DISK_FILE={self.file}", *engine.arguments]
+
+
+class Memory:
+    """What a process may have of memory. Its data are bounded, not its address space: the allocator reserves far more of that
+    than it uses."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def bound(self, more_kb=0):
+        """No more than it has now, or so much more; what it has it goes on using."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        now_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:"))
+        self._limit((now_kb + more_kb) << 10)
+
+    def free(self):
+        with contextlib.suppress(ProcessLookupError):  # it had to be started again
+            self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size):
+        _, hard = resource.prlimit(self.pid, resource.RLIMIT_DATA)
+        resource.prlimit(self.pid, resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
 
 
 class Clock:

@@ -74,6 +74,16 @@ def earn(key, partner=1, points=None):
     return Operation("redeem" if points else "earn", key, partner, body, 1000)
 
 
+def earn_much(key, partner, lines):
+    """An order of many lines, which takes room wherever it goes."""
+    body = {
+        "order_id": key,
+        "partner_id": partner,
+        "lines": [{"line_id": str(n), "product_id": n + 1, "qty": 1, "price_unit": "1.00", "taxes": [TAX]} for n in range(lines)],
+    }
+    return Operation("earn", key, partner, body, 100 * lines)
+
+
 def adjust(key, partner, points):
     """Points for a member by hand, in hundredths."""
     body = {"partner_id": partner, "program_id": PROGRAM, "points": text(points), "reason": key}

@@ -84,13 +84,18 @@ class Link:
         self.flowing.set()
 
 
+def socket_of(engine):
+    """The socket of an engine's PostgreSQL."""
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(engine.database).query)
+    return pathlib.Path(query["host"][0]) / ".s.PGSQL.5432"
+
+
 class PgProxy:
     """``with PgProxy(engine) as proxy:`` all new connections of the engine's workers go through it."""
 
     def __init__(self, engine):
         self.engine = engine
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(engine.database).query)
-        self.path = pathlib.Path(query["host"][0]) / ".s.PGSQL.5432"
+        self.path = socket_of(engine)
         self.real = self.path.with_name("real")
         self.links = set()
         self.hooks = []

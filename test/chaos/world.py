@@ -63,7 +63,8 @@ class World:
     def load(self, seed_number, warm_up=100, **options):
         """Clients at work; begins when they have `warm_up` answers, and stops them in the end."""
         self.loads += 1
-        load = Load(self.engine.endpoint, self.engine.folder, f"L{self.loads}", seed_number, **options)
+        options.setdefault("endpoint", self.engine.endpoint)
+        load = Load(folder=self.engine.folder, name=f"L{self.loads}", seed=seed_number, **options)
         print(f"LOYALTY_SEED={seed_number}")
         try:
             load.start()
