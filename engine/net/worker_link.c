@@ -12,11 +12,13 @@
 
 struct link_broker {
     void *socket;
+    int64_t heard_ms; /* when it last brought a message, or was opened */
     struct worker_session session;
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
 struct worker_link {
+    void *zmq_context;
     char name[WORKER_NAME_BYTES_MAX + 1];
     int64_t now_ms;   /* the last that a caller told */
     struct buf bytes; /* of the control frame that is being sent */
@@ -31,6 +33,21 @@ struct request_frames {
     zmq_msg_t control, header, body;
 };
 
+/* Connects to the broker with a new socket; the old one is kept where that fails. */
+static int
+broker_connect (struct worker_link *link, struct link_broker *broker, struct error *err)
+{
+    void *socket = socket_open (link->zmq_context, SOCKET_WORKER, 0, err);
+    if (socket == NULL || socket_connect (socket, broker->endpoint, err) != 0) {
+        socket_close (&socket);
+        return -1;
+    }
+    socket_close (&broker->socket);
+    broker->socket = socket;
+    broker->heard_ms = link->now_ms;
+    return 0;
+}
+
 static int
 broker_open (struct worker_link *link, struct link_broker *broker, const struct worker_link_options *options,
              const char *endpoint, struct error *err)
@@ -40,11 +57,8 @@ broker_open (struct worker_link *link, struct link_broker *broker, const struct 
         return error_set (err, ERROR_INTERNAL, "no random bytes for a session: errno %d", errno);
     worker_session_init (&broker->session, options->credit, seed);
     snprintf (broker->endpoint, sizeof broker->endpoint, "%s", endpoint);
-    broker->socket = socket_open (options->zmq_context, SOCKET_WORKER, 0, err);
-    if (broker->socket == NULL)
-        return -1;
     link->broker_count++;
-    return socket_connect (broker->socket, endpoint, err);
+    return broker_connect (link, broker, err);
 }
 
 struct worker_link *
@@ -56,6 +70,7 @@ worker_link_new (const struct worker_link_options *options, struct error *err)
         error_set (err, ERROR_INTERNAL, "no memory for the link to the brokers");
         return NULL;
     }
+    link->zmq_context = options->zmq_context;
     snprintf (link->name, sizeof link->name, "%s", options->name);
     link->now_ms = clock_monotonic_ms ();
     for (unsigned i = 0; i < options->endpoint_count; i++) {
@@ -232,6 +247,7 @@ message_take (struct worker_link *link, unsigned index, struct frames *frames, s
         log_warning ("%s: broker %s sent what is not understood: %s", link->name, broker->endpoint, failure.message);
         return false;
     }
+    broker->heard_ms = link->now_ms;
     enum worker_session_state before = broker->session.state;
     bool is_request = worker_session_receive (&broker->session, link->now_ms, &message);
     log_change (link, broker, &message, before);
@@ -337,6 +353,23 @@ has_messages (void *socket)
     return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
+/* A socket that brings nothing may be dead for good: libzmq gives up a connection that it had no memory for, and does not
+ * make it again. A new one costs nothing that the silence has not cost already. */
+static void
+replace_silent (struct worker_link *link, struct link_broker *broker)
+{
+    struct error err;
+    const struct worker_session *session = &broker->session;
+    unsigned bound_ms = session->silence_ms > WORKER_SILENCE_MS ? session->silence_ms : WORKER_SILENCE_MS;
+    if (session->draining || link->now_ms - broker->heard_ms <= bound_ms)
+        return;
+    if (broker_connect (link, broker, &err) != 0) {
+        log_warning ("%s: %s", link->name, err.message);
+        broker->heard_ms = link->now_ms;
+    }
+    worker_session_unsent (&broker->session, link->now_ms);
+}
+
 int
 worker_link_tick (struct worker_link *link, int64_t now_ms, struct str stats)
 {
@@ -351,6 +384,7 @@ worker_link_tick (struct worker_link *link, int64_t now_ms, struct str stats)
         flush (link, broker);
         if (broker->session.lost != lost)
             log_warning ("%s: lost the session with broker %s", link->name, broker->endpoint);
+        replace_silent (link, broker);
         int session_wait_ms = worker_session_wait_ms (&broker->session, now_ms);
         if (session_wait_ms < wait_ms)
             wait_ms = session_wait_ms;

@@ -409,3 +409,38 @@ Test (net_link, an_endpoint_that_is_none_is_refused)
     cr_expect_eq (err.code, ERROR_UNAVAILABLE);
     zmq_ctx_term (context);
 }
+
+Test (net_link, a_socket_that_brings_nothing_is_replaced)
+{
+    enum { SILENCE_MS = 600000, TURNS = 500 }; /* as the welcome says */
+    struct bench bench;
+    struct heard heard;
+    struct buf bytes = { 0 };
+    struct worker_request request;
+    zmq_msg_t before;
+    bench_open (&bench, 1, 10);
+    say_dispatch (&bench, 0, 1, header_of (1, &bytes));
+    receive (&bench, &request); /* The session is open. */
+    worker_link_drop (bench.link, &request);
+    zmq_msg_init (&before);
+    zmq_msg_copy (&before, &bench.peers[0]);
+
+    int64_t now_ms = clock_monotonic_ms ();
+    worker_link_tick (bench.link, now_ms + SILENCE_MS - 1000, STR ("\x80"));
+    hear_kind (&bench, 0, MESSAGE_WORKER_BEAT, &heard);
+    cr_expect (str_equal (message_bytes (&before), message_bytes (&bench.peers[0])), "it is the same connection");
+
+    heard.message.kind = MESSAGE_WORKER_BEAT;
+    for (int turn = 0; turn < TURNS && heard.message.kind != MESSAGE_HELLO; turn++) {
+        zmq_pollitem_t item = { .socket = bench.ports[0], .events = ZMQ_POLLIN };
+        worker_link_tick (bench.link, now_ms + SILENCE_MS + 5000 + turn * 10, STR ("\x80"));
+        if (zmq_poll (&item, 1, 20) == 1)
+            hear (&bench, 0, &heard);
+    }
+    cr_expect_eq (heard.message.kind, MESSAGE_HELLO);
+    cr_expect_neq (heard.message.session, bench.sessions[0]);
+    cr_expect (!str_equal (message_bytes (&before), message_bytes (&bench.peers[0])), "it is a new connection");
+    zmq_msg_close (&before);
+    buf_free (&bytes);
+    bench_close (&bench);
+}
