@@ -11,9 +11,8 @@ import time
 import pytest
 
 from faults import children, kill_cluster, signal_cluster
-from world import World
+from world import IS_LONG, World
 
-IS_LONG = os.environ.get("LOYALTY_CHAOS") == "long"
 ROUNDS = 12 if IS_LONG else 1
 ROUND_S = 25 if IS_LONG else 8
 PAUSE_S = (0.2, 5.0)

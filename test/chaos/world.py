@@ -12,6 +12,7 @@ from load import PASSING, Entry, Load
 from operations import PROGRAM_BODY
 from verdict import Ledger, Verdict
 
+IS_LONG = os.environ.get("LOYALTY_CHAOS") == "long"
 SERVES_AGAIN_S = 30  # bound on waits, far above what is measured: docs/reliability.md has the figures
 SAMPLE = 40  # of answered orders that are sent again
 REPORT = []  # lines for the summary: (case, text)
