@@ -12,7 +12,7 @@ import pytest
 
 from harness import ROOT, environment, loyalty, program, wait_until
 
-COMMANDS = ["up", "bench", "call", "load", "coupons", "fsck", "job", "top", "migrate", "drain"]
+COMMANDS = ["up", "bench", "call", "load", "coupons", "fsck", "job", "events", "top", "migrate", "drain"]
 
 
 def last_json(done):

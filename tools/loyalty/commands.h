@@ -15,6 +15,7 @@ int command_bench (int argc, char **argv);
 int command_call (int argc, char **argv);
 int command_coupons (int argc, char **argv);
 int command_drain (int argc, char **argv);
+int command_events (int argc, char **argv);
 int command_fsck (int argc, char **argv);
 int command_job (int argc, char **argv);
 int command_load (int argc, char **argv);

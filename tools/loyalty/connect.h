@@ -3,6 +3,7 @@
 #define LOYALTY_CONNECT_H
 
 #include "base/error.h"
+#include "locate.h"
 #include "loyalty/client.h"
 
 struct connect_options {
@@ -18,6 +19,14 @@ enum { TIMEOUT_MAX_MS = 600000 };
     { "endpoint", OPTION_TEXT, &(target).endpoint, "ENDPOINT", "the engine (default: LOYALTY_ENDPOINT, or that of --data)", 0, 0 }, \
     { "data", OPTION_TEXT, &(target).data, "DIR", "the data folder of a running `loyalty up`", 0, 0 },                    \
     { "timeout-ms", OPTION_NUMBER, &(target).timeout_ms, "N", "how long to wait for an answer (default 5000)", 1, TIMEOUT_MAX_MS }
+
+/* Where the engine is and how to talk to it, for a client of one's own. `settings` borrows from `endpoints`. */
+struct connect_endpoints {
+    char text[ENDPOINT_MAX];
+    const char *list[1];
+};
+int connect_settings (const struct connect_options *options, struct connect_endpoints *endpoints,
+                      struct loyalty_options *settings, struct error *err);
 
 /* A client of that engine, to be freed with loyalty_client_destroy; NULL with `err`. */
 struct loyalty_client *connect_engine (const struct connect_options *options, struct error *err);

@@ -92,6 +92,43 @@ locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOI
     return locate (given, "LOYALTY_ENDPOINT", data_given, "endpoint", endpoint, ENDPOINT_MAX, err);
 }
 
+/* The endpoints of up.json in one text. */
+static int
+feeds_join (const json_t *list, char *feeds, size_t size, struct error *err)
+{
+    size_t place, length = 0;
+    json_t *one;
+    json_array_foreach (list, place, one)
+    {
+        const char *text = json_string_value (one);
+        int added = snprintf (feeds + length, size - length, "%s%s", place > 0 ? "," : "", text != NULL ? text : "");
+        if (added < 0 || (size_t)added >= size - length)
+            return error_set (err, ERROR_INVALID_REQUEST, "the endpoints of the feeds are longer than %zu bytes",
+                              size - 1);
+        length += (size_t)added;
+    }
+    return 0;
+}
+
+int
+locate_feeds (const char *given, const char *endpoint_given, const char *data_given, char *feeds, size_t size,
+              struct error *err)
+{
+    feeds[0] = 0;
+    if (given == NULL)
+        given = locate_variable ("LOYALTY_FEED");
+    if (given != NULL)
+        return text_set (feeds, size, given, "feed", err);
+    if (endpoint_given != NULL || locate_variable ("LOYALTY_ENDPOINT") != NULL)
+        return 0; /* of another engine than the data folder's */
+    json_t *up = locate_up (data_given, err);
+    if (up == NULL)
+        return -1;
+    int status = feeds_join (json_object_get (up, "feed_endpoints"), feeds, size, err);
+    json_decref (up);
+    return status;
+}
+
 int
 locate_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err)
 {

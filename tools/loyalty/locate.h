@@ -26,6 +26,11 @@ json_t *locate_up (const char *data_given, struct error *err);
 /* The broker's endpoint: `given` (--endpoint), else LOYALTY_ENDPOINT, else what `up` left in the data folder. */
 int locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOINT_MAX], struct error *err);
 
+/* The endpoints of the feeds, with commas: `given` (--feed), else LOYALTY_FEED, else, where the engine is that of a data
+ * folder, what `up` left there. Empty: none is known. */
+int locate_feeds (const char *given, const char *endpoint_given, const char *data_given, char *feeds, size_t size,
+                  struct error *err);
+
 /* The database: `given` (--database), else LOYALTY_DATABASE, else what `up` left in the data folder: as its owner. */
 int locate_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err);
 /* The same, as a user that may read the ledger and change nothing. */

@@ -16,6 +16,7 @@ static const struct {
     { "coupons", command_coupons, "make a batch of coupons with unique codes" },
     { "fsck", command_fsck, "prove the ledger" },
     { "job", command_job, "run a background job: expire, memberships, holds, referrals" },
+    { "events", command_events, "follow the event feed" },
     { "top", command_top, "watch rate, latency, queues and workers" },
 #ifdef LOYALTY_HAVE_BENCH
     { "bench", command_bench, "measure an engine" },
