@@ -96,6 +96,22 @@ raise_descriptor_limit (void)
         log_warning ("cannot raise the limit of open files");
 }
 
+/* ZeroMQ cannot bound the frames of one message, nor the bytes that wait for clients who do not read. So memory has a
+ * bound of its own, at which an allocation fails and libzmq ends the process: whoever supervises it starts it again, clients
+ * send again what was not answered, and nothing is lost. Bounding what it allocates, rather than having somebody
+ * look from time to time, holds against a gigabyte a second too. */
+static void
+bound_memory (int64_t mib_max)
+{
+    const rlim_t bytes = (rlim_t)mib_max << 20;
+    const struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
+#ifdef __SANITIZE_ADDRESS__
+    mib_max = 0; /* its shadow of all memory counts as allocated */
+#endif
+    if (mib_max > 0 && setrlimit (RLIMIT_DATA, &limit) != 0)
+        log_warning ("cannot bound the memory to %lld MiB", (long long)mib_max);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -109,6 +125,7 @@ main (int argc, char **argv)
     zsys_handler_set (NULL); /* signals are read in the loop */
     log_open ("loyalty-broker", (enum log_level)log_level_by_name (options.settings.log));
     raise_descriptor_limit ();
+    bound_memory (options.settings.memory_mib_max);
     struct server *server = server_new (&options, &failure);
     if (server == NULL) {
         fprintf (stderr, "loyalty-broker: %s\n", failure.message);

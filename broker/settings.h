@@ -18,6 +18,7 @@ enum { SETTING_TEXT_MAX = 256, BROKER_WORKERS_MAX = 256, BROKER_REQUESTS_MAX = 1
 
 /* X (name, default, lowest, highest, may change while running (SIGHUP), meaning) */
 #define NUMBER_SETTINGS(X)                                                                                                   \
+    X (memory_mib_max, 1024, 0, 1048576, false, "MiB of memory at which it ends, to be started again; 0: no bound")          \
     X (io_threads, 1, 1, 16, false, "threads that move bytes")                                                               \
     X (clients_max, 10000, 1, 1000000, true, "clients that are remembered at once")                                          \
     X (client_requests_max, 2048, 1, 100000, true, "requests that one client (a user; without keys a connection) may have waiting or in work") \

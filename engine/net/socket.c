@@ -30,6 +30,7 @@ enum {
     HEARTBEAT_TIMEOUT_MS = 6000,
     HANDSHAKE_MS = 5000,
     CONNECT_TIMEOUT_MS = 5000,
+    UNREAD_MS = 30000, /* a peer whose system takes no more of what was sent for so long is closed */
     RECONNECT_MS = 50,
     RECONNECT_MS_MAX = 2000,
     BACKLOG = 1024, /* every till of a chain reconnects at once after a restart */
@@ -73,6 +74,7 @@ set_options (void *socket, enum socket_use use, int queue_max)
         { ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS },
         { ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
         { ZMQ_CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS },
+        { ZMQ_TCP_MAXRT, UNREAD_MS },
         /* libzmq doubles the interval up to the maximum; the random parts keep tills that lost their
          * broker at one instant from coming back at one instant. */
         { ZMQ_RECONNECT_IVL, RECONNECT_MS + jitter (RECONNECT_MS) },

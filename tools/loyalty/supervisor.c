@@ -92,6 +92,8 @@ children_describe (struct supervisor *up)
                                   up->listen,
                                   "--workers",
                                   up->worker_endpoint,
+                                  "--config",
+                                  plan->broker_config,
                                   plan->insecure ? "--insecure" : NULL,
                                   NULL };
     memcpy (up->broker->args, broker_args, sizeof broker_args);

@@ -18,6 +18,7 @@ struct engine_plan {
     const char *programs;     /* the folder of loyalty-broker and loyalty-worker */
     const char *run;          /* the folder of sockets */
     const char *listen;       /* the broker's client endpoint; may end in :* */
+    const char *broker_config; /* the broker's settings: a file that exists */
     bool insecure;            /* listening elsewhere than on this machine without keys is meant */
     const char *owner_url;    /* the database, for migrate and the other commands; without a password (which is in PGPASSWORD) */
     const char *worker_url, *feed_url, *fsck_url; /* the database as the users of the engine's programs; likewise */

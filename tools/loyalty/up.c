@@ -88,7 +88,7 @@ password_hide (const struct up_options *options, int argc, char **argv, const ch
 /* Where everything of this engine is. */
 struct preparation {
     char data[PATH_MAX], log_folder[PATH_MAX], programs[PATH_MAX];
-    char run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
+    char broker_config[PATH_MAX], run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
     char urls[CLUSTER_USER_COUNT][DATABASE_MAX];
     struct cluster cluster;
     struct engine_plan plan;
@@ -121,7 +121,8 @@ static int
 prepare (struct preparation *place, const struct up_options *options, int argc, char **argv, struct error *err)
 {
     if (data_prepare (options, place->data, place->log_folder, err) < 0 || programs_locate (place->programs, err) < 0 ||
-        up_lock (place->data, err) < 0 || database_prepare (place, options, argc, argv, err) < 0)
+        up_lock (place->data, err) < 0 ||
+        up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0 || database_prepare (place, options, argc, argv, err) < 0)
         return -1;
     if (options->listen == NULL)
         up_listen_default (place->data, place->listen, sizeof place->listen);
@@ -133,6 +134,7 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .programs = place->programs,
         .run = place->run,
         .listen = place->listen,
+        .broker_config = place->broker_config,
         .insecure = options->insecure,
         .owner_url = place->urls[CLUSTER_OWNER],
         .worker_url = place->urls[CLUSTER_WORKER],

@@ -107,6 +107,19 @@ up_files_remove (const char *data)
     }
 }
 
+int
+up_broker_config (const char *data, char *path, size_t size, struct error *err)
+{
+    if (snprintf (path, size, "%s/broker.conf", data) >= (int)size)
+        return error_set (err, ERROR_INVALID_REQUEST, "the path of the data folder is too long");
+    if (access (path, F_OK) == 0)
+        return 0;
+    return up_file_write (data, "broker.conf",
+                          "# Settings of the broker, one `name = value` a line; loyalty-broker --help lists them.\n"
+                          "# Read when the broker starts, and again when it gets SIGHUP.\n",
+                          err);
+}
+
 static bool
 port_is_free (int port)
 {

@@ -19,6 +19,9 @@ int up_files_write (const char *data, const char *endpoint, const json_t *up, st
 /* Removes what says that an engine is running. */
 void up_files_remove (const char *data);
 
+/* The file of the broker's settings, DATA/broker.conf, made without any where there is none. */
+int up_broker_config (const char *data, char *path, size_t size, struct error *err);
+
 /* Where to listen when nothing was said: at the port of the last time, else at 7600, where that is free; else at
  * one that the system chooses ("tcp://127.0.0.1:*"). */
 void up_listen_default (const char *data, char *endpoint, size_t size);
