@@ -97,9 +97,10 @@ raise_descriptor_limit (void)
 }
 
 /* ZeroMQ cannot bound the frames of one message, nor the bytes that wait for clients who do not read. So memory has a
- * bound of its own, at which an allocation fails and libzmq ends the process: whoever supervises it starts it again, clients
- * send again what was not answered, and nothing is lost. Bounding what it allocates, rather than having somebody
- * look from time to time, holds against a gigabyte a second too. */
+ * bound of its own, at which an allocation fails: libzmq closes the connection whose frame it was or, where it cannot do
+ * without, ends the process. Whoever supervises it starts it again, clients send again what was not answered, and
+ * nothing is lost. A bound on what is allocated, rather than somebody who looks from time to time, holds against a
+ * gigabyte a second too. */
 static void
 bound_memory (int64_t mib_max)
 {

@@ -122,7 +122,8 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
 {
     if (data_prepare (options, place->data, place->log_folder, err) < 0 || programs_locate (place->programs, err) < 0 ||
         up_lock (place->data, err) < 0 ||
-        up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0 || database_prepare (place, options, argc, argv, err) < 0)
+        up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0 ||
+        database_prepare (place, options, argc, argv, err) < 0)
         return -1;
     if (options->listen == NULL)
         up_listen_default (place->data, place->listen, sizeof place->listen);
