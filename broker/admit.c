@@ -28,6 +28,10 @@ check_form (const struct client_message *message, struct request_header *header,
 static const struct method *
 check_method (const struct client_message *message, const struct request_header *header, struct error *failure)
 {
+    if (message->is_unknown) {
+        error_set (failure, ERROR_UNAUTHENTICATED, "your key is not listed, or was revoked");
+        return NULL;
+    }
     int id = method_by_name (header->method);
     if (id < 0) {
         error_field (failure, ERROR_INVALID_REQUEST, "method", "there is no method \"%.*s\"",

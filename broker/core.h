@@ -36,6 +36,7 @@ struct client_message {
     uint64_t peer;
     struct str user; /* at most WORKER_NAME_BYTES_MAX bytes; empty without keys */
     unsigned roles;
+    bool is_unknown; /* its key is not listed, or no longer */
     unsigned frame_count; /* behind the routing id; a request has 2 */
     struct str header;    /* the first of them */
     uint32_t body_size;   /* of the second */
@@ -45,6 +46,7 @@ struct client_message {
 /* A message of a worker. */
 struct broker_worker_message {
     uint64_t peer;
+    struct str key;       /* the key of its connection, in Z85; empty without keys */
     unsigned frame_count; /* behind the routing id */
     struct str control;   /* the first of them */
     struct str payload;   /* the second, empty when there is none; the core reads only statistics */
@@ -59,6 +61,14 @@ void core_destroy (struct core **core);
 /* Takes over message->frames, whatever comes of it. */
 void core_client_message (struct core *core, int64_t now_us, const struct client_message *message);
 void core_worker_message (struct core *core, int64_t now_us, const struct broker_worker_message *message);
+
+/* Ends the session of that connection, if it has one: its key opens the workers' port no longer. */
+void core_worker_refuse (struct core *core, int64_t now_us, uint64_t peer);
+/* Ends the sessions of all workers whose key is not good any more, as `is_good` says. */
+void core_workers_check (struct core *core, int64_t now_us, bool (*is_good) (void *context, struct str key),
+                         void *context);
+/* Adds to the counters of handshakes that failed. */
+void core_count_handshakes (struct core *core, uint64_t refused, uint64_t broken);
 
 /* Deadlines, heartbeats, dead workers, idle clients. Call at least as often as core_wait_ms says. */
 void core_tick (struct core *core, int64_t now_us);

@@ -16,6 +16,8 @@ print_help (void)
             "usage: loyalty-broker [options]\n"
             "  --listen ENDPOINT     endpoint for clients\n"
             "  --workers ENDPOINT    endpoint for workers\n"
+            "  --keys FILE           the public keys that may connect, as `loyalty keys` writes them; beside it lies\n"
+            "                        this server's own secret, server.key; read again on SIGHUP\n"
             "  --config FILE         settings, one `name = value` a line; read again on SIGHUP\n"
             "  --insecure            bind where other machines reach it, although there are no keys\n"
             "  --log LEVEL           error, warning, info or debug\n"
@@ -27,13 +29,14 @@ print_help (void)
 }
 
 /* The options that set one setting, in the order of getopt's numbers. */
-static const char *const SETTING_OPTIONS[] = { "listen", "workers", "log" };
-enum { OPTION_SETTINGS = 3, OPTION_CONFIG = OPTION_SETTINGS, OPTION_INSECURE, OPTION_HELP, OPTION_VERSION };
+static const char *const SETTING_OPTIONS[] = { "listen", "workers", "log", "keys" };
+enum { OPTION_SETTINGS = 4, OPTION_CONFIG = OPTION_SETTINGS, OPTION_INSECURE, OPTION_HELP, OPTION_VERSION };
 
 static const struct option OPTIONS[] = {
     { "listen", required_argument, NULL, 0 },
     { "workers", required_argument, NULL, 1 },
     { "log", required_argument, NULL, 2 },
+    { "keys", required_argument, NULL, 3 },
     { "config", required_argument, NULL, OPTION_CONFIG },
     { "insecure", no_argument, NULL, OPTION_INSECURE },
     { "help", no_argument, NULL, OPTION_HELP },

@@ -2,6 +2,7 @@
 #include "broker/server.h"
 #include "base/clock.h"
 #include "broker/core.h"
+#include "net/guard.h"
 #include "net/worker_protocol.h"
 #include "wire/envelope.h"
 #include "wire/method.h"
@@ -32,6 +33,8 @@ struct server {
     void *zmq_context, *client_port, *worker_port;
     int signal_fd;
     struct core *core;
+    struct guard *guard;
+    struct guard_counters guard_counted; /* as the core knows them */
     struct held_frames *spare;
     unsigned spare_count;
     bool is_stopping;
@@ -167,13 +170,24 @@ release_memory (void *context, void *memory)
 
 /* --- what comes in --- */
 
-/* Who sends: what the peer's key says once there are keys (CURVE, by the message's User-Id). Without keys only
- * this machine reaches the ports, and whoever does may do everything. */
+/* Who sends: what the key says that its connection was made with, never what it claims. */
 static void
-identify (struct client_message *message)
+identify (struct server *server, zmq_msg_t *frame, struct client_message *message)
 {
-    message->user = (struct str){ "", 0 };
-    message->roles = ROLES_ANY;
+    const struct listed_key *key = guard_identify (server->guard, frame);
+    message->is_unknown = key == NULL;
+    if (key == NULL)
+        return;
+    message->user = str_of (key->name);
+    message->roles = key->roles & ROLES_ANY;
+}
+
+static bool
+opens_worker_port (void *context, struct str key)
+{
+    struct server *server = context;
+    const struct listed_key *listed = guard_find (server->guard, key);
+    return listed != NULL && (listed->roles & ROLE_WORKER) != 0;
 }
 
 static void
@@ -214,7 +228,7 @@ client_message (struct server *server, struct frames *frames)
         refuse_routing_id (server, frames);
         return;
     }
-    identify (&message);
+    identify (server, &frames->at[frames->count - 1], &message);
     if (message.frame_count == 2) {
         struct held_frames *held = hold (server, &frames->at[1], &frames->at[2]);
         message.frames = held;
@@ -235,8 +249,12 @@ worker_message (struct server *server, struct frames *frames)
         .passed = frames->count > 2 ? &frames->at[2] : NULL,
     };
     int64_t now_us = clock_monotonic_us ();
-    if (peer_of (frame_bytes (frames, 0), &message.peer)) {
+    bool has_peer = peer_of (frame_bytes (frames, 0), &message.peer);
+    message.key = guard_key_of (&frames->at[frames->count - 1]);
+    if (has_peer && opens_worker_port (server, message.key)) {
         core_worker_message (server->core, now_us, &message);
+    } else if (has_peer) {
+        core_worker_refuse (server->core, now_us, message.peer);
     } else if (now_us - server->warned_us > WARN_EVERY_US) {
         server->warned_us = now_us;
         log_warning ("a worker with a routing id of its own is ignored: it must not set ZMQ_ROUTING_ID");
@@ -260,8 +278,20 @@ read_port (struct server *server, void *port, void (*take) (struct server *, str
     return 0;
 }
 
+/* A list with a mistake changes nothing. */
 static void
-reload (struct server *server)
+reload_keys (struct server *server)
+{
+    struct error failure;
+    if (guard_reload (server->guard, NULL, &failure) != 0) {
+        log_error ("the keys stay as they are: %s", failure.message);
+        return;
+    }
+    core_workers_check (server->core, clock_monotonic_us (), opens_worker_port, server);
+}
+
+static void
+reload_settings (struct server *server)
 {
     struct settings read = server->options->settings;
     struct error failure;
@@ -282,7 +312,8 @@ read_signals (struct server *server)
     struct signalfd_siginfo info;
     while (read (server->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP) {
-            reload (server);
+            reload_settings (server);
+            reload_keys (server);
         } else if (core_gauges (server->core).draining) {
             log_info ("stopping at once");
             server->is_stopping = true;
@@ -292,6 +323,17 @@ read_signals (struct server *server)
     }
 }
 
+/* Handshakes: the guard answers them, the core's figures tell of them. */
+static void
+serve_guard (struct server *server, int64_t now_us)
+{
+    guard_serve (server->guard, now_us);
+    struct guard_counters counters = guard_counters (server->guard);
+    core_count_handshakes (server->core, counters.refused - server->guard_counted.refused,
+                           counters.broken - server->guard_counted.broken);
+    server->guard_counted = counters;
+}
+
 int
 server_run (struct server *server, struct error *err)
 {
@@ -299,12 +341,14 @@ server_run (struct server *server, struct error *err)
         { .socket = server->client_port, .events = ZMQ_POLLIN },
         { .socket = server->worker_port, .events = ZMQ_POLLIN },
         { .fd = server->signal_fd, .events = ZMQ_POLLIN },
+        { .socket = guard_socket (server->guard), .events = ZMQ_POLLIN },
     };
+    const int item_count = items[3].socket != NULL ? 4 : 3;
     int64_t ticked_us = 0;
     while (!server->is_stopping && !core_is_drained (server->core)) {
         /* With something in hand ticks are due sooner than without: asked anew each time. */
         int64_t tick_us = ticked_us + core_wait_ms (server->core) * INT64_C (1000), now_us = clock_monotonic_us ();
-        if (zmq_poll (items, 3, tick_us > now_us ? (tick_us - now_us + 999) / 1000 : 0) < 0 && errno != EINTR)
+        if (zmq_poll (items, item_count, tick_us > now_us ? (tick_us - now_us + 999) / 1000 : 0) < 0 && errno != EINTR)
             return error_set (err, ERROR_INTERNAL, "cannot poll: %s", zmq_strerror (errno));
         /* Workers first: their answers make room. */
         if ((items[1].revents & ZMQ_POLLIN) && read_port (server, server->worker_port, worker_message, err) != 0)
@@ -314,6 +358,8 @@ server_run (struct server *server, struct error *err)
         if (items[2].revents & ZMQ_POLLIN)
             read_signals (server);
         now_us = clock_monotonic_us ();
+        if (now_us >= tick_us || (items[3].revents & ZMQ_POLLIN))
+            serve_guard (server, now_us);
         if (now_us >= tick_us) {
             core_tick (server->core, now_us);
             ticked_us = now_us;
@@ -333,9 +379,15 @@ open_ports (struct server *server, struct error *err)
     server->zmq_context = socket_context_new ((int)settings->io_threads, err);
     if (server->zmq_context == NULL)
         return -1;
+    server->guard = guard_new (server->zmq_context, settings->keys[0] != '\0' ? settings->keys : NULL, err);
+    if (server->guard == NULL)
+        return -1;
     server->client_port = socket_open (server->zmq_context, SOCKET_CLIENT_PORT, 0, err);
     server->worker_port = socket_open (server->zmq_context, SOCKET_WORKER_PORT, 0, err);
     if (server->client_port == NULL || server->worker_port == NULL)
+        return -1;
+    if (guard_protect (server->guard, server->client_port, DOOR_CLIENTS, err) != 0 ||
+        guard_protect (server->guard, server->worker_port, DOOR_WORKERS, err) != 0)
         return -1;
     if (socket_bind (server->client_port, settings->listen, insecure, server->client_endpoint, err) != 0)
         return -1;
@@ -400,6 +452,7 @@ server_destroy (struct server **server)
     core_destroy (&gone->core);
     socket_close (&gone->client_port);
     socket_close (&gone->worker_port);
+    guard_destroy (&gone->guard);
     if (gone->zmq_context != NULL)
         zmq_ctx_term (gone->zmq_context);
     while (gone->spare != NULL) {

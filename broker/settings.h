@@ -14,6 +14,7 @@ enum { SETTING_TEXT_MAX = 256, BROKER_WORKERS_MAX = 256, BROKER_REQUESTS_MAX = 1
 #define TEXT_SETTINGS(X)                                                                     \
     X (listen, "tcp://127.0.0.1:5755", "endpoint for clients; port * takes a free one")      \
     X (workers, "tcp://127.0.0.1:5756", "endpoint for workers; port * takes a free one")     \
+    X (keys, "", "list of the public keys that may connect (`loyalty keys`); without it whoever is on this machine")  \
     X (log, "info", "least important messages that are logged: error, warning, info, debug")
 
 /* X (name, default, lowest, highest, may change while running (SIGHUP), meaning) */

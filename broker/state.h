@@ -11,6 +11,7 @@
 #include "base/histogram.h"
 #include "broker/core.h"
 #include "broker/list.h"
+#include "net/key_list.h"
 #include "net/worker_protocol.h"
 #include "wire/envelope.h"
 #include "wire/method.h"
@@ -112,6 +113,7 @@ struct worker {
     uint64_t answered, overdue;
     uint32_t stats_size;
     char name[WORKER_NAME_BYTES_MAX + 1];
+    char key[KEY_TEXT_SIZE]; /* of its connection; empty without keys */
     char stats[WORKER_STATS_BYTES_MAX];
 };
 
@@ -136,7 +138,9 @@ struct service_rate {
     X (overdue, "requests that a worker did not answer by their deadline and the grace")             \
     X (workers_joined, "sessions of workers begun")                                                  \
     X (workers_left, "sessions of workers ended, for whatever reason")                               \
-    X (malformed, "messages of workers that could not be read")
+    X (malformed, "messages of workers that could not be read")                                      \
+    X (handshakes_refused, "connections refused for a key that is not listed, or has no role for that port") \
+    X (handshakes_broken, "connections that ended before they showed a key: no CURVE, a wrong server key, garbage")
 
 struct counters {
 #define X(name, text) uint64_t name;

@@ -13,6 +13,13 @@ stats_latency (struct core *core, int64_t latency_us)
 }
 
 void
+core_count_handshakes (struct core *core, uint64_t refused, uint64_t broken)
+{
+    core->counters.handshakes_refused += refused;
+    core->counters.handshakes_broken += broken;
+}
+
+void
 stats_tick (struct core *core)
 {
     if (core->now_us - core->latency_us >= LATENCY_US) {

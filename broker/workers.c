@@ -1,6 +1,7 @@
 /* workers.c - the sessions of workers: hello, credit, heartbeats, answers, and their end. */
 #include "broker/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool
@@ -91,7 +92,7 @@ name_copy (char name[WORKER_NAME_BYTES_MAX + 1], struct str text)
 }
 
 static struct worker *
-worker_begin (struct core *core, uint64_t peer, const struct worker_message *hello)
+worker_begin (struct core *core, uint64_t peer, struct str key, const struct worker_message *hello)
 {
     struct worker *worker = NULL;
     if (core->worker_count < core->settings.workers_max)
@@ -102,6 +103,7 @@ worker_begin (struct core *core, uint64_t peer, const struct worker_message *hel
     worker->session = hello->session;
     worker->heard_us = worker->told_us = worker->joined_us = core->now_us;
     name_copy (worker->name, hello->text);
+    snprintf (worker->key, sizeof worker->key, "%.*s", (int)key.size, key.data);
     list_init (&worker->requests);
     core->workers[core->worker_count++] = worker;
     core->counters.workers_joined++;
@@ -120,8 +122,9 @@ take_grant (struct worker *worker, const struct worker_message *message)
 }
 
 static void
-on_hello (struct core *core, uint64_t peer, const struct worker_message *message)
+on_hello (struct core *core, const struct broker_worker_message *from, const struct worker_message *message)
 {
+    uint64_t peer = from->peer;
     struct worker *worker = worker_by_peer (core, peer);
     if (worker != NULL && worker->session != message->session) {
         worker_end (core, worker, "it began another");
@@ -131,7 +134,7 @@ on_hello (struct core *core, uint64_t peer, const struct worker_message *message
     if (elsewhere != NULL && elsewhere != worker)
         worker_end (core, elsewhere, "it came back over another connection");
     if (worker == NULL)
-        worker = worker_begin (core, peer, message);
+        worker = worker_begin (core, peer, from->key, message);
     if (worker == NULL) {
         core_event (core, LOG_WARNING, "a worker was refused: %u have a session already", core->worker_count);
         send_reset (core, peer, message->session, RESET_FULL);
@@ -235,7 +238,7 @@ core_worker_message (struct core *core, int64_t now_us, const struct broker_work
     }
     struct worker *worker = worker_by_session (core, message.session);
     if (message.kind == MESSAGE_HELLO) {
-        on_hello (core, from->peer, &message);
+        on_hello (core, from, &message);
     } else if (worker == NULL) {
         if (message.kind != MESSAGE_GOODBYE)
             send_reset (core, from->peer, message.session, RESET_UNKNOWN_SESSION);
@@ -245,6 +248,40 @@ core_worker_message (struct core *core, int64_t now_us, const struct broker_work
         send_reset (core, from->peer, message.session, RESET_CONNECTION_CHANGED);
     } else {
         on_message (core, worker, &message, from);
+    }
+    dispatch_all (core);
+}
+
+static void
+worker_refuse (struct core *core, struct worker *worker)
+{
+    send_reset (core, worker->peer, worker->session, RESET_REFUSED);
+    worker_end (core, worker, "its key opens the workers' port no longer");
+}
+
+void
+core_worker_refuse (struct core *core, int64_t now_us, uint64_t peer)
+{
+    core_advance (core, now_us);
+    struct worker *worker = worker_by_peer (core, peer);
+    if (worker == NULL) {
+        send_reset (core, peer, 0, RESET_REFUSED);
+        return;
+    }
+    worker_refuse (core, worker);
+    dispatch_all (core);
+}
+
+void
+core_workers_check (struct core *core, int64_t now_us, bool (*is_good) (void *context, struct str key), void *context)
+{
+    core_advance (core, now_us);
+    for (uint32_t i = 0; i < core->worker_count;) {
+        struct worker *worker = core->workers[i];
+        if (is_good (context, str_of (worker->key)))
+            i++;
+        else
+            worker_refuse (core, worker);
     }
     dispatch_all (core);
 }

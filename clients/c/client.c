@@ -344,15 +344,16 @@ resend_all (struct loyalty_client *client)
 static void
 expire (struct loyalty_client *client, struct slot *slot)
 {
-    const char *endpoint = loyalty_client_endpoint (client);
+    const char *endpoint = loyalty_client_endpoint (client), *why = connection_trouble (&client->connection);
+    const char *then = why[0] != '\0' ? "; " : "";
+    bool is_refused = connection_is_refused (&client->connection);
     slot->outcome_unknown |= slot->list == LIST_SENT;
     if (slot->attempts == 0)
-        failure_set (&slot->error, LOYALTY_UNAVAILABLE, "no broker was reached in time (last tried: %s%s%s)", endpoint,
-                     client->connection.trouble.code != ERROR_NONE ? "; " : "",
-                     client->connection.trouble.code != ERROR_NONE ? client->connection.trouble.message : "");
+        failure_set (&slot->error, is_refused ? LOYALTY_UNAUTHENTICATED : LOYALTY_UNAVAILABLE,
+                     "no broker was reached in time (last tried: %s%s%s)", endpoint, then, why);
     else if (slot->error.code == LOYALTY_OK)
-        failure_set (&slot->error, LOYALTY_UNAVAILABLE, "no answer in time (sent %u times, at last to %s)",
-                     slot->attempts, endpoint);
+        failure_set (&slot->error, LOYALTY_UNAVAILABLE, "no answer in time (sent %u times, at last to %s%s%s)",
+                     slot->attempts, endpoint, then, why);
     slot->error.outcome_unknown = slot->outcome_unknown;
     slots_move (&client->slots, slot, LIST_DONE);
 }
@@ -386,10 +387,24 @@ look_at_deadlines (struct loyalty_client *client, int64_t now_ms)
     look_at_list (client, LIST_READY, now_ms); /* those that became ready just now too */
 }
 
+/* Nobody lets this client in: what was never sent is answered at once, since waiting does not help. */
+static void
+refuse_unsent (struct loyalty_client *client)
+{
+    for (struct slot *slot = slots_first (&client->slots, LIST_READY), *next; slot != NULL; slot = next) {
+        next = slots_next (&client->slots, slot);
+        if (slot->attempts == 0)
+            expire (client, slot);
+    }
+}
+
 static void
 look_at_connection (struct loyalty_client *client, int64_t now_ms)
 {
-    bool is_lost = connection_update (&client->connection, now_ms) == CONNECTION_LOST;
+    enum connection_event event = connection_update (&client->connection, now_ms);
+    bool is_lost = event == CONNECTION_LOST;
+    if (event == CONNECTION_REFUSED)
+        refuse_unsent (client);
     if (connection_is_silent (&client->connection, client->silence_ms, now_ms)) {
         connection_give_up (&client->connection, now_ms);
         is_lost = true;

@@ -50,7 +50,7 @@ connection_init (struct connection *connection, const struct loyalty_options *op
     connection->settings.backoff_min_ms = options->backoff_min_ms;
     connection->settings.backoff_max_ms = options->backoff_max_ms;
     if (copy_endpoints (&connection->settings, options, error) != 0 ||
-        curve_keys_copy (&connection->settings.keys, options, error) != 0)
+        curve_keys_copy (&connection->settings.keys, options, NULL, error) != 0)
         return -1;
     if (getrandom (&connection->random, sizeof connection->random, 0) != sizeof connection->random)
         connection->random = (uint64_t)clock_monotonic_us ();
@@ -64,16 +64,23 @@ connection_init (struct connection *connection, const struct loyalty_options *op
     return 0;
 }
 
+static void
+close_socket (struct connection *connection)
+{
+    socket_close (&connection->socket);
+    handshake_watch_close (&connection->watch);
+}
+
 void
 connection_free (struct connection *connection)
 {
-    socket_close (&connection->socket);
+    close_socket (connection);
     if (connection->owns_context && connection->context != NULL)
         zmq_ctx_term (connection->context);
     for (unsigned i = 0; i < connection->settings.endpoint_count; i++)
         free (connection->settings.endpoints[i]);
     free (connection->settings.endpoints);
-    explicit_bzero (&connection->settings.keys, sizeof connection->settings.keys);
+    certificate_wipe (&connection->settings.keys);
 }
 
 uint64_t
@@ -112,20 +119,20 @@ open_next (struct connection *connection, int64_t now_ms)
     connection->socket = socket_open (connection->context, SOCKET_CLIENT, settings->queue_max, &connection->trouble);
     if (connection->socket == NULL)
         return;
-    if (zmq_setsockopt (connection->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate) != 0 ||
-        !curve_keys_set (connection->socket, &settings->keys)) {
+    if (zmq_setsockopt (connection->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate) != 0)
         error_set (&connection->trouble, ERROR_INTERNAL, "cannot set the socket's options: %s", zmq_strerror (errno));
-        socket_close (&connection->socket);
-    } else if (socket_connect (connection->socket, settings->endpoints[connection->endpoint], &connection->trouble) !=
-               0) {
-        socket_close (&connection->socket);
-    }
+    else if (handshake_watch_open (&connection->watch, connection->context, connection->socket,
+                                   &connection->trouble) == 0 &&
+             curve_keys_set (connection->socket, &settings->keys, &connection->trouble) == 0 &&
+             socket_connect (connection->socket, settings->endpoints[connection->endpoint], &connection->trouble) == 0)
+        return;
+    close_socket (connection);
 }
 
 void
 connection_give_up (struct connection *connection, int64_t now_ms)
 {
-    socket_close (&connection->socket);
+    close_socket (connection);
     connection->failures++;
     /* Each endpoint once without waiting; then a wait after each round, longer every time. */
     unsigned rounds = connection->failures / connection->settings.endpoint_count;
@@ -146,6 +153,30 @@ is_writable (const struct connection *connection)
            (events & ZMQ_POLLOUT) != 0;
 }
 
+/* Looks at how handshakes ended. True: the last one failed, and a socket may not try again after that. */
+static bool
+is_rejected (struct connection *connection)
+{
+    bool is_failed = false;
+    enum handshake handshake;
+    while ((handshake = handshake_watch_next (&connection->watch)) != HANDSHAKE_NONE) {
+        is_failed = handshake != HANDSHAKE_DONE;
+        connection->complaint = is_failed ? handshake : HANDSHAKE_NONE;
+    }
+    return is_failed;
+}
+
+/* Goes on to the next endpoint after a handshake that failed. */
+static enum connection_event
+take_rejection (struct connection *connection, int64_t now_ms)
+{
+    bool is_refused = connection_is_refused (connection);
+    connection->refusals = is_refused ? connection->refusals + 1 : 0;
+    connection_give_up (connection, now_ms);
+    return is_refused && connection->refusals % connection->settings.endpoint_count == 0 ? CONNECTION_REFUSED
+                                                                                           : CONNECTION_SAME;
+}
+
 enum connection_event
 connection_update (struct connection *connection, int64_t now_ms)
 {
@@ -158,8 +189,12 @@ connection_update (struct connection *connection, int64_t now_ms)
         if (is_writable (connection)) {
             connection->state = CONNECTION_UP;
             connection->connected++;
+            connection->complaint = HANDSHAKE_NONE;
+            connection->refusals = 0;
             return CONNECTION_CAME_UP;
         }
+        if (is_rejected (connection))
+            return take_rejection (connection, now_ms);
         if (now_ms >= connection->due_ms)
             connection_give_up (connection, now_ms);
         return CONNECTION_SAME;
@@ -170,6 +205,14 @@ connection_update (struct connection *connection, int64_t now_ms)
         return CONNECTION_LOST;
     }
     return CONNECTION_SAME;
+}
+
+const char *
+connection_trouble (const struct connection *connection)
+{
+    if (connection->complaint != HANDSHAKE_NONE)
+        return handshake_text (connection->complaint);
+    return connection->trouble.code != ERROR_NONE ? connection->trouble.message : "";
 }
 
 bool
@@ -216,6 +259,7 @@ connection_wait (struct connection *connection, int64_t wait_ms)
         return;
     }
     short events = connection->state == CONNECTION_UP ? ZMQ_POLLIN : ZMQ_POLLOUT;
-    zmq_pollitem_t item = { .socket = connection->socket, .events = events };
-    zmq_poll (&item, 1, (long)wait_ms);
+    zmq_pollitem_t items[] = { { .socket = connection->socket, .events = events },
+                               { .socket = connection->watch.events, .events = ZMQ_POLLIN } };
+    zmq_poll (items, connection->state == CONNECTION_OPENING ? 2 : 1, (long)wait_ms);
 }

@@ -5,6 +5,7 @@
 #include "curve.h"
 #include "loyalty/client.h"
 
+#include "net/handshake.h"
 #include "net/socket.h"
 
 enum connection_state {
@@ -13,7 +14,12 @@ enum connection_state {
     CONNECTION_UP,      /* through to a broker, as far as TCP and ZeroMQ can tell */
 };
 
-enum connection_event { CONNECTION_SAME, CONNECTION_CAME_UP, CONNECTION_LOST };
+enum connection_event {
+    CONNECTION_SAME,
+    CONNECTION_CAME_UP,
+    CONNECTION_LOST,
+    CONNECTION_REFUSED, /* every endpoint, one after another, has refused this client's key */
+};
 
 /* The part of the options that concerns the socket, owned. */
 struct connection_settings {
@@ -21,7 +27,7 @@ struct connection_settings {
     unsigned endpoint_count;
     unsigned connect_ms, backoff_min_ms, backoff_max_ms;
     int queue_max;
-    struct curve_keys keys;
+    struct certificate keys; /* CURVE; server_key is empty without */
 };
 
 struct connection {
@@ -35,6 +41,9 @@ struct connection {
     int64_t unanswered_ms; /* when the first message was sent since anything was received; 0: none was */
     uint64_t random;     /* of the jitter */
     uint64_t opened, connected;
+    struct handshake_watch watch;
+    enum handshake complaint; /* how the last handshake failed; HANDSHAKE_NONE once one succeeded */
+    unsigned refusals;        /* of handshakes, one after another */
     struct error trouble; /* why the last socket could not be opened; code 0: it could */
 };
 
@@ -52,6 +61,15 @@ bool connection_is_silent (const struct connection *connection, unsigned silence
 
 /* Gives the socket up (its broker is silent) and goes on to the next endpoint. */
 void connection_give_up (struct connection *connection, int64_t now_ms);
+
+/* Whether the last handshake failed because this client's key, or the lack of one, is refused. */
+static inline bool
+connection_is_refused (const struct connection *connection)
+{
+    return connection->complaint == HANDSHAKE_REFUSED || connection->complaint == HANDSHAKE_MISMATCH;
+}
+/* Why there is no connection, as far as that is known; else empty. */
+const char *connection_trouble (const struct connection *connection);
 
 /* Sends header and body; *body is left as it was, sharing its bytes. False: not now. */
 bool connection_send (struct connection *connection, struct str header, zmq_msg_t *body, int64_t now_ms);

@@ -73,19 +73,16 @@ static int
 open_feeds (struct loyalty_events *events, const struct loyalty_options *client,
             const struct loyalty_events_options *options, struct loyalty_error *error)
 {
-    struct loyalty_options curve = *client;
-    struct curve_keys keys = { 0 };
+    struct certificate keys;
     struct error err = { 0 };
-    if (options->feed_key != NULL)
-        curve.server_key = options->feed_key;
     if (options->feed_count == 0)
         return 0;
-    if (curve_keys_copy (&keys, &curve, error) != 0)
+    if (curve_keys_copy (&keys, client, options->feed_key, error) != 0)
         return -1;
     events->socket = socket_open (events->context, SOCKET_SUBSCRIBER, 0, &err);
-    bool is_set = events->socket != NULL && curve_keys_set (events->socket, &keys) &&
+    bool is_set = events->socket != NULL && curve_keys_set (events->socket, &keys, &err) == 0 &&
                   zmq_setsockopt (events->socket, ZMQ_SUBSCRIBE, "", 0) == 0;
-    explicit_bzero (&keys, sizeof keys);
+    certificate_wipe (&keys);
     if (!is_set)
         return failure_set (error, LOYALTY_INTERNAL, "cannot open the feeds' socket: %s",
                             err.code != ERROR_NONE ? err.message : zmq_strerror (errno));

@@ -2,6 +2,7 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -179,7 +180,7 @@ socket_bind (void *socket, const char *endpoint, bool insecure, char bound[SOCKE
     if (!insecure && mechanism != ZMQ_CURVE && !endpoint_is_local (endpoint))
         return error_set (err, ERROR_FORBIDDEN,
                           "%s can be reached from other machines, and without keys anyone there could give orders: "
-                          "bind to loopback or ipc, or say --insecure",
+                          "bind to loopback or ipc, make keys (loyalty keys), or say --insecure",
                           endpoint);
     if (zmq_bind (socket, endpoint) != 0)
         return error_set (err, ERROR_UNAVAILABLE, "cannot bind %s: %s", endpoint, zmq_strerror (errno));
@@ -194,6 +195,30 @@ socket_connect (void *socket, const char *endpoint, struct error *err)
 {
     if (zmq_connect (socket, endpoint) != 0)
         return error_set (err, ERROR_UNAVAILABLE, "cannot connect to %s: %s", endpoint, zmq_strerror (errno));
+    return 0;
+}
+
+int
+socket_set_keys (void *socket, const struct certificate *certificate, struct error *err)
+{
+    if (zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, certificate->server_key, KEY_TEXT_SIZE) == 0 &&
+        zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, certificate->public_key, KEY_TEXT_SIZE) == 0 &&
+        zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, certificate->secret_key, KEY_TEXT_SIZE) == 0)
+        return 0;
+    return error_set (err, ERROR_INTERNAL, "cannot set the keys of a socket: %s", zmq_strerror (errno));
+}
+
+int
+socket_rebind (void *socket, const char *bound, struct error *err)
+{
+    enum { STEP_MS = 10, STEPS_MAX = 100 };
+    zmq_unbind (socket, bound);
+    for (int i = 0; zmq_bind (socket, bound) != 0; i++) {
+        /* libzmq closes the old port in a thread of its own. */
+        if (errno != EADDRINUSE || i == STEPS_MAX)
+            return error_set (err, ERROR_UNAVAILABLE, "cannot bind %s again: %s", bound, zmq_strerror (errno));
+        poll (NULL, 0, STEP_MS);
+    }
     return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "net/certificate.h"
 
 #include <zmq.h>
 
@@ -41,6 +42,12 @@ void socket_close (void **socket);
 int socket_bind (void *socket, const char *endpoint, bool insecure, char bound[SOCKET_ENDPOINT_MAX],
                  struct error *err);
 int socket_connect (void *socket, const char *endpoint, struct error *err);
+
+/* Gives a socket that is to connect its own keys and that of the server. -1 with `err` (internal). */
+int socket_set_keys (void *socket, const struct certificate *certificate, struct error *err);
+/* Ends all connections of a bound socket and binds it again to `bound`, as socket_bind filled it in: whoever may still
+ * come comes back. Waits a second at most for the port. -1 with `err`: the socket is not bound. */
+int socket_rebind (void *socket, const char *bound, struct error *err);
 
 /* Whether only this machine can reach the endpoint: ipc, inproc, or tcp on loopback. */
 bool endpoint_is_local (const char *endpoint);

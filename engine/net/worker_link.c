@@ -2,6 +2,7 @@
 #include "net/worker_link.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/handshake.h"
 #include "net/socket.h"
 #include "net/worker_session.h"
 
@@ -13,12 +14,16 @@
 struct link_broker {
     void *socket;
     int64_t heard_ms; /* when it last brought a message, or was opened */
+    struct handshake_watch watch;
+    enum handshake complaint; /* the failure that was logged last: the same one is not told again */
     struct worker_session session;
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
 struct worker_link {
     void *zmq_context;
+    struct certificate certificate; /* of the sockets */
+    bool has_keys;
     char name[WORKER_NAME_BYTES_MAX + 1];
     int64_t now_ms;   /* the last that a caller told */
     struct buf bytes; /* of the control frame that is being sent */
@@ -37,13 +42,19 @@ struct request_frames {
 static int
 broker_connect (struct worker_link *link, struct link_broker *broker, struct error *err)
 {
+    struct handshake_watch watch = { 0 };
     void *socket = socket_open (link->zmq_context, SOCKET_WORKER, 0, err);
-    if (socket == NULL || socket_connect (socket, broker->endpoint, err) != 0) {
+    if (socket == NULL || handshake_watch_open (&watch, link->zmq_context, socket, err) != 0 ||
+        (link->has_keys && socket_set_keys (socket, &link->certificate, err) != 0) ||
+        socket_connect (socket, broker->endpoint, err) != 0) {
         socket_close (&socket);
+        handshake_watch_close (&watch);
         return -1;
     }
     socket_close (&broker->socket);
+    handshake_watch_close (&broker->watch);
     broker->socket = socket;
+    broker->watch = watch;
     broker->heard_ms = link->now_ms;
     return 0;
 }
@@ -71,6 +82,9 @@ worker_link_new (const struct worker_link_options *options, struct error *err)
         return NULL;
     }
     link->zmq_context = options->zmq_context;
+    link->has_keys = options->certificate != NULL;
+    if (link->has_keys)
+        link->certificate = *options->certificate;
     snprintf (link->name, sizeof link->name, "%s", options->name);
     link->now_ms = clock_monotonic_ms ();
     for (unsigned i = 0; i < options->endpoint_count; i++) {
@@ -133,9 +147,11 @@ worker_link_destroy (struct worker_link **link)
         if (broker->session.state != WORKER_SESSION_WAITING)
             send_message (*link, broker, &goodbye, NULL);
         socket_close (&broker->socket);
+        handshake_watch_close (&broker->watch);
     }
     buf_free (&(*link)->bytes);
     buf_free (&(*link)->stats);
+    certificate_wipe (&(*link)->certificate);
     free (*link);
     *link = NULL;
 }
@@ -370,6 +386,19 @@ replace_silent (struct worker_link *link, struct link_broker *broker)
     worker_session_unsent (&broker->session, link->now_ms);
 }
 
+/* Handshakes that fail are told once; the socket is replaced like any that brings nothing. */
+static void
+watch_handshakes (const struct worker_link *link, struct link_broker *broker)
+{
+    enum handshake handshake;
+    while ((handshake = handshake_watch_next (&broker->watch)) != HANDSHAKE_NONE) {
+        if (handshake != HANDSHAKE_DONE && handshake != broker->complaint)
+            log_warning ("%s: no connection to broker %s: %s", link->name, broker->endpoint,
+                         handshake_text (handshake));
+        broker->complaint = handshake;
+    }
+}
+
 int
 worker_link_tick (struct worker_link *link, int64_t now_ms, struct str stats)
 {
@@ -381,6 +410,7 @@ worker_link_tick (struct worker_link *link, int64_t now_ms, struct str stats)
     for (unsigned i = 0; i < link->broker_count; i++) {
         struct link_broker *broker = &link->brokers[i];
         unsigned lost = broker->session.lost;
+        watch_handshakes (link, broker);
         flush (link, broker);
         if (broker->session.lost != lost)
             log_warning ("%s: lost the session with broker %s", link->name, broker->endpoint);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "net/certificate.h"
 #include "wire/envelope.h"
 
 struct worker_link;
@@ -29,6 +30,7 @@ struct worker_link_options {
     unsigned endpoint_count;
     const char *name;             /* for people: in statistics and logs */
     unsigned credit;              /* requests that may be given to this worker at once, per broker */
+    const struct certificate *certificate; /* this worker's keys; NULL: no CURVE. Copied */
 };
 
 struct worker_link *worker_link_new (const struct worker_link_options *options, struct error *err);

@@ -59,7 +59,8 @@ enum worker_message_kind {
     X (FULL, 3, "the broker has as many workers as it may have")                                      \
     X (STOPPING, 4, "the broker is about to stop")                                                    \
     X (VERSION, 5, "the broker speaks another version of the worker protocol")                        \
-    X (MALFORMED, 6, "the broker could not read what the worker sent")
+    X (MALFORMED, 6, "the broker could not read what the worker sent")                                \
+    X (REFUSED, 7, "the worker's key is not listed, or has no role for the workers' port")
 
 enum reset_reason {
 #define X(id, number, text) RESET_##id = number,

@@ -2,12 +2,8 @@
 #ifndef WIRE_METHOD_H
 #define WIRE_METHOD_H
 
+#include "wire/role.h"
 #include "wire/schemas.h"
-
-enum role { ROLE_TILL = 1, ROLE_ODOO = 2, ROLE_MONITOR = 4, ROLE_ADMIN = 8, ROLE_WORKER = 16 };
-#define ROLES_ANY (ROLE_TILL | ROLE_ODOO | ROLE_MONITOR | ROLE_ADMIN)
-#define ROLES_SALES (ROLE_TILL | ROLE_ODOO | ROLE_ADMIN)
-#define ROLES_OFFICE (ROLE_ODOO | ROLE_ADMIN)
 
 enum method_scope {
     SCOPE_NONE = 0,   /* changes nothing, has no key */

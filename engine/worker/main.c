@@ -18,6 +18,7 @@ static const char USAGE[] =
     "  --broker ENDPOINT      a broker's workers' port, as in tcp://127.0.0.1:5701 or ipc:///run/loyalty/workers\n"
     "  --database URL         postgresql://… (default: the environment variable LOYALTY_DATABASE)\n"
     "  --name NAME            for statistics and logs (default: worker)\n"
+    "  --key FILE             this worker's keys, made by `loyalty keys` with the role worker (default: LOYALTY_KEY)\n"
     "  --credit N             requests in hand at most, per broker, 1 to 4096 (default 128)\n"
     "  --batch N              changing requests in one transaction at most, 1 to 512 (default 64)\n"
     "  --gather-us N          how long after a batch's start the next one waits to fill, where there are many clients, "
@@ -46,11 +47,12 @@ number (const char *text, long least, long most)
 int
 main (int argc, char **argv)
 {
-    enum { BROKER = 1, DATABASE, NAME, CREDIT, BATCH, GATHER, LOCK_TIMEOUT, COMMIT_TIMEOUT, LOG, HELP, VERSION };
+    enum { BROKER = 1, DATABASE, NAME, KEY, CREDIT, BATCH, GATHER, LOCK_TIMEOUT, COMMIT_TIMEOUT, LOG, HELP, VERSION };
     static const struct option OPTIONS[] = {
         { "broker", required_argument, NULL, BROKER },
         { "database", required_argument, NULL, DATABASE },
         { "name", required_argument, NULL, NAME },
+        { "key", required_argument, NULL, KEY },
         { "credit", required_argument, NULL, CREDIT },
         { "batch", required_argument, NULL, BATCH },
         { "gather-us", required_argument, NULL, GATHER },
@@ -65,6 +67,7 @@ main (int argc, char **argv)
     struct worker_settings settings = { .brokers = brokers,
                                         .database = getenv ("LOYALTY_DATABASE"),
                                         .name = "worker",
+                                        .key_file = getenv ("LOYALTY_KEY"),
                                         .credit = 128,
                                         .batch_max = 64,
                                         .gather_us = 3000,
@@ -87,6 +90,9 @@ main (int argc, char **argv)
             break;
         case NAME:
             settings.name = optarg;
+            break;
+        case KEY:
+            settings.key_file = optarg;
             break;
         case CREDIT:
             settings.credit = (unsigned)(value = number (optarg, 1, 4096));
@@ -122,6 +128,8 @@ main (int argc, char **argv)
         return usage ("not understood: ", argv[optind]);
     if (settings.broker_count == 0 || settings.database == NULL)
         return usage ("needs --broker and --database", "");
+    if (settings.key_file != NULL && settings.key_file[0] == '\0')
+        settings.key_file = NULL;
     log_open ("loyalty-worker", (enum log_level)level);
     if (sodium_init () < 0) {
         log_error ("no source of random numbers");

@@ -42,6 +42,7 @@ struct job_queue {
 struct service {
     const struct worker_settings *settings;
     void *zmq;
+    struct certificate certificate; /* of the sockets; empty without keys */
     struct worker_link *link;
     struct lease lease;
     struct lane *batches, *reads;
@@ -343,11 +344,15 @@ start (struct service *service, struct error *err)
         service->jobs[i].next = service->idle;
         service->idle = &service->jobs[i];
     }
+    if (settings->key_file != NULL && certificate_load (&service->certificate, settings->key_file, err) != 0)
+        return -1;
     struct worker_link_options options = { .zmq_context = service->zmq,
                                            .endpoints = settings->brokers,
                                            .endpoint_count = settings->broker_count,
                                            .name = settings->name,
-                                           .credit = settings->credit };
+                                           .credit = settings->credit,
+                                           .certificate =
+                                               settings->key_file != NULL ? &service->certificate : NULL };
     if ((service->batches = lane_new (settings, &service->lease, false, batch_run, service->done_fd, err)) == NULL ||
         (service->reads = lane_new (settings, &service->lease, true, batch_read, service->done_fd, err)) == NULL ||
         (service->link = worker_link_new (&options, err)) == NULL)
@@ -363,6 +368,7 @@ stop (struct service *service)
     lane_destroy (&service->reads);
     if (service->link != NULL)
         worker_link_destroy (&service->link);
+    certificate_wipe (&service->certificate);
     if (service->zmq != NULL)
         zmq_ctx_term (service->zmq);
     for (unsigned i = 0; service->jobs != NULL && i < job_count; i++)

@@ -16,6 +16,7 @@ struct worker_settings {
     unsigned broker_count;
     const char *database;       /* connection URI */
     const char *name;
+    const char *key_file;       /* this worker's keys, a certificate; NULL: the brokers have none */
     unsigned credit;            /* requests in hand at most, per broker */
     unsigned batch_max;         /* changing requests in one transaction at most */
     int gather_us;              /* from one batch's start an idle worker waits so long for the next to fill */

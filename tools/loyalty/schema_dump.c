@@ -21,11 +21,11 @@ enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };
 static const struct {
     unsigned role;
     const char *name;
-} ROLES[] = { { ROLE_TILL, "till" },
-              { ROLE_ODOO, "odoo" },
-              { ROLE_MONITOR, "monitor" },
-              { ROLE_ADMIN, "admin" },
-              { ROLE_WORKER, "worker" } };
+} ROLES[] = {
+#define X(id, bit, name, meaning) { ROLE_##id, name },
+    ROLE_LIST (X)
+#undef X
+};
 enum { ROLE_COUNT = sizeof ROLES / sizeof ROLES[0] };
 
 static const struct {

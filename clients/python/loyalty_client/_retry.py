@@ -3,7 +3,8 @@
 import random
 import time
 
-from ._tables import LIMITS, Busy, InvalidRequest, Unavailable, WorkerLost
+from ._keys import FINAL, keys_of, load_keys
+from ._tables import LIMITS, Busy, InvalidRequest, Unauthenticated, Unavailable, WorkerLost
 
 PASSING = (Busy, Unavailable, WorkerLost)
 
@@ -11,7 +12,8 @@ PASSING = (Busy, Unavailable, WorkerLost)
 class Settings:
     """How a client behaves; all times in seconds."""
 
-    def __init__(self, endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key):
+    def __init__(self, endpoints, timeout, silence, connect_timeout, backoff, server_key=None, public_key=None,
+                 secret_key=None, key_file=None):  # fmt: skip
         self.endpoints = [endpoints] if isinstance(endpoints, str) else list(endpoints)
         if not self.endpoints or not all(isinstance(one, str) and "://" in one for one in self.endpoints):
             raise InvalidRequest("endpoints: each must be like tcp://HOST:PORT or ipc://PATH")
@@ -19,11 +21,9 @@ class Settings:
         self.silence = self._seconds("silence", silence)
         self.connect_timeout = self._seconds("connect_timeout", connect_timeout)
         self.backoff_min, self.backoff_max = (self._seconds("backoff", one) for one in backoff)
-        if (public_key is None) != (secret_key is None):
-            raise InvalidRequest("public_key and secret_key go together")
-        if server_key is None and public_key is not None:
-            raise InvalidRequest("public_key is of no use without server_key")
-        self.server_key, self.public_key, self.secret_key = server_key, public_key, secret_key
+        if key_file is not None and (server_key, public_key, secret_key) != (None, None, None):
+            raise InvalidRequest("key_file holds all keys: give it or them")
+        self.keys = keys_of(server_key, public_key, secret_key) if key_file is None else load_keys(key_file)
 
     @staticmethod
     def _seconds(name, value):
@@ -81,10 +81,11 @@ class Attempts:
         """What to raise when there is no time left."""
         if self.last is not None:
             return self.last
+        why = f"; {trouble}" if trouble else ""
         if self.sent == 0:
-            why = f"; {trouble}" if trouble else ""
-            return Unavailable(f"no broker was reached in time (last tried: {endpoint}{why})")
-        message = f"no answer in time (sent {self.sent} times, at last to {endpoint})"
+            kind = Unauthenticated if trouble in FINAL else Unavailable
+            return kind(f"no broker was reached in time (last tried: {endpoint}{why})")
+        message = f"no answer in time (sent {self.sent} times, at last to {endpoint}{why})"
         return Unavailable(message, outcome_unknown=self.outcome_unknown)
 
 
@@ -95,6 +96,7 @@ class Rotation:
         self.settings = settings
         self.index = len(settings.endpoints) - 1  # the next is the first
         self.failures = 0  # sockets given up since a broker last answered
+        self.refusals = 0  # of handshakes, one after another
         self.not_before = 0.0
         self.unanswered = None  # when the first message was sent since anything was received
 
@@ -115,6 +117,11 @@ class Rotation:
         rounds, rest = divmod(self.failures, len(self.settings.endpoints))
         if rest == 0:
             self.not_before = time.monotonic() + self.settings.backoff(rounds - 1)
+
+    def is_refused(self, trouble):
+        """The one in use was given up for `trouble`. Whether every endpoint has now refused this client's keys."""
+        self.refusals = self.refusals + 1 if trouble in FINAL else 0
+        return self.refusals > 0 and self.refusals % len(self.settings.endpoints) == 0
 
     def sent(self):
         """A message was sent."""

@@ -5,6 +5,8 @@ import threading
 
 import zmq
 
+from ._keys import HandshakeWatch, with_server
+
 HEARTBEAT_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 3000
 REPLY_BYTES_MAX = 1024 * 1024 + 64 * 1024
@@ -38,10 +40,12 @@ def context(kind=zmq.Context):
 
 
 def open_socket(settings, endpoint, kind=zmq.Context):
-    """A fresh DEALER towards one endpoint. It has no routing id, as a broker would take two sockets with one id
+    """A fresh DEALER towards one endpoint, and the watch of its handshakes, to be closed after it. The socket has no routing id, as a broker would take two sockets with one id
     for the same client; and no queue while there is no connection, so that "not writable" means "not connected"."""
     socket = context(kind).socket(zmq.DEALER)
+    watch = None
     try:
+        watch = HandshakeWatch(socket)
         for option, value in (
             (zmq.LINGER, 0),
             (zmq.IMMEDIATE, 1),
@@ -52,12 +56,14 @@ def open_socket(settings, endpoint, kind=zmq.Context):
             (zmq.MAXMSGSIZE, REPLY_BYTES_MAX),
         ):
             socket.setsockopt(option, value)
-        _set_curve(socket, settings, settings.server_key)
+        set_keys(socket, settings.keys)
         socket.connect(endpoint)
     except Exception:
         socket.close(linger=0)
+        if watch is not None:
+            watch.close()
         raise
-    return socket
+    return socket, watch
 
 
 def open_subscriber(settings, feeds, feed_key=None, kind=zmq.Context):
@@ -76,7 +82,7 @@ def open_subscriber(settings, feeds, feed_key=None, kind=zmq.Context):
             (zmq.SUBSCRIBE, b""),
         ):
             socket.setsockopt(option, value)
-        _set_curve(socket, settings, feed_key or settings.server_key)
+        set_keys(socket, settings.keys if feed_key is None else with_server(settings.keys, feed_key))
         for feed in feeds:
             socket.connect(feed)
     except Exception:
@@ -85,17 +91,10 @@ def open_subscriber(settings, feeds, feed_key=None, kind=zmq.Context):
     return socket
 
 
-def _set_curve(socket, settings, server_key):
-    """The CURVE keys, where there are any."""
-    if server_key is None:
+def set_keys(socket, keys):
+    """Makes a socket that is to connect speak CURVE, where there are keys."""
+    if keys is None:
         return
-    public, secret = settings.public_key, settings.secret_key
-    if public is None:
-        public, secret = zmq.curve_keypair()
-    socket.setsockopt(zmq.CURVE_SERVERKEY, _bytes(server_key))
-    socket.setsockopt(zmq.CURVE_PUBLICKEY, _bytes(public))
-    socket.setsockopt(zmq.CURVE_SECRETKEY, _bytes(secret))
-
-
-def _bytes(key):
-    return key.encode() if isinstance(key, str) else key
+    socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)

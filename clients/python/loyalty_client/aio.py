@@ -33,9 +33,9 @@ class _Connection:
         self.loop = asyncio.get_running_loop()
         self.rotation = Rotation(settings)
         self.opening = asyncio.Lock()
-        self.socket = None
+        self.socket = self.watch = None
         self.is_up = False
-        self.trouble = None
+        self.trouble = None  # why there is no connection
         self.ids = itertools.count(1)
         self.waiting = {}  # id -> future of the body
         self.tasks = []
@@ -52,7 +52,8 @@ class _Connection:
         self.tasks = []
         if self.socket is not None:
             self.socket.close(linger=0)
-            self.socket = None
+            self.watch.close()
+            self.socket = self.watch = None
         waiting, self.waiting = self.waiting, {}
         for future in waiting.values():
             if not future.done():
@@ -69,27 +70,38 @@ class _Connection:
             await asyncio.sleep(min(pause, attempts.left()))
         if attempts.left() <= 0:
             raise _Lost
-        self.trouble = None
         try:
-            self.socket = open_socket(self.settings, self.rotation.next(), zmq.asyncio.Context)
+            self.socket, self.watch = open_socket(self.settings, self.rotation.next(), zmq.asyncio.Context)
         except zmq.ZMQError as error:
             self.trouble = str(error)
             await asyncio.sleep(min(self.settings.connect_timeout, attempts.left()))
             self.rotation.failed()
             raise _Lost from error
-        wait = min(self.settings.connect_timeout, attempts.left())
         socket = self.socket
         try:
-            connected = await socket.poll(int(wait * 1000) + 1, zmq.POLLOUT)
+            connected = await self._wait_for_connection(socket, min(self.settings.connect_timeout, attempts.left()))
         except asyncio.CancelledError:
             self.close()
             raise
         if not connected:
             self._give_up(socket)
+            if self.rotation.is_refused(self.trouble) and attempts.sent == 0:
+                raise attempts.expired(self.rotation.endpoint, self.trouble)
         if self.socket is not socket:
             raise _Lost
         self.is_up = True
         self.tasks = [self.loop.create_task(self._receive()), self.loop.create_task(self._look())]
+
+    async def _wait_for_connection(self, socket, wait):
+        """Whether there is one; False once time is up or the handshake failed, with the reason in `trouble`."""
+        end = time.monotonic() + wait
+        while not await socket.poll(int(min(wait, LOOK_INTERVAL) * 1000) + 1, zmq.POLLOUT):
+            self.trouble = self.watch.trouble() if self.socket is socket else None
+            wait = end - time.monotonic()
+            if self.trouble is not None or wait <= 0 or self.socket is not socket:
+                return False
+        self.trouble = None
+        return True
 
     async def ready(self, attempts):
         """Returns when there is a connection; one caller opens it for all."""
@@ -158,10 +170,11 @@ class AsyncClient(Methods):
         server_key=None,
         public_key=None,
         secret_key=None,
+        key_file=None,
         in_flight=1024,
     ):
         self._settings = Settings(
-            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key
+            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key, key_file
         )
         self._in_flight = in_flight
         self._connection = None

@@ -29,16 +29,17 @@ class _Connection:
         self.settings = settings
         self.process = os.getpid()
         self.rotation = Rotation(settings)
-        self.socket = None
+        self.socket = self.watch = None
         self.is_up = False
-        self.trouble = None
+        self.trouble = None  # why there is no connection
         self.ids = itertools.count(1)
 
     def close(self):
         """Closes the socket, where it is this process's."""
         if self.socket is not None and self.process == os.getpid():
             self.socket.close(linger=0)
-        self.socket = None
+            self.watch.close()
+        self.socket = self.watch = None
         self.is_up = False
 
     def __del__(self):
@@ -58,19 +59,30 @@ class _Connection:
             time.sleep(min(pause, attempts.left()))
         if attempts.left() <= 0:
             raise _Lost
-        self.trouble = None
         try:
-            self.socket = open_socket(self.settings, self.rotation.next())
+            self.socket, self.watch = open_socket(self.settings, self.rotation.next())
         except zmq.ZMQError as error:
             self.trouble = str(error)
             time.sleep(min(self.settings.connect_timeout, attempts.left()))
             self.rotation.failed()
             raise _Lost from error
-        wait = min(self.settings.connect_timeout, attempts.left())
-        if not self.socket.poll(int(wait * 1000) + 1, zmq.POLLOUT):
+        self.trouble = self._wait_for_connection(min(self.settings.connect_timeout, attempts.left()))
+        self.is_up = self.socket.poll(0, zmq.POLLOUT) != 0
+        if not self.is_up:
             self._give_up()
+            if self.rotation.is_refused(self.trouble) and attempts.sent == 0:
+                raise attempts.expired(self.rotation.endpoint, self.trouble)
             raise _Lost
-        self.is_up = True
+
+    def _wait_for_connection(self, wait):
+        """Returns once there is one, time is up, or the handshake failed: then with the reason."""
+        end = time.monotonic() + wait
+        while not self.socket.poll(int(min(wait, SLICE) * 1000) + 1, zmq.POLLOUT):
+            trouble = self.watch.trouble()
+            wait = end - time.monotonic()
+            if trouble is not None or wait <= 0:
+                return trouble
+        return None
 
     def _ensure(self, attempts):
         """A socket with a connection. One that broke while nobody looked is replaced without much ado."""
@@ -115,7 +127,10 @@ class Client(Methods):
     ``silence``          seconds without an answer after which a call is sent again
     ``connect_timeout``  seconds without a connection after which the next endpoint is tried
     ``backoff``          (least, most) seconds of the growing wait between attempts
-    ``server_key``, ``public_key``, ``secret_key``  CURVE keys in Z85; without ``server_key`` no CURVE
+    ``key_file``         CURVE keys, in a file that ``loyalty keys`` made for this client; read once
+    ``server_key``, ``public_key``, ``secret_key``  CURVE keys in Z85, in its place; without either no CURVE
+
+    Where every broker refuses the client's keys, or wants some, calls raise Unauthenticated.
 
     A client may be used from any number of threads: each has a socket of its own underneath, made when it
     first calls and closed when the thread ends. It may be made before a fork (as Odoo's prefork workers do)
@@ -136,9 +151,10 @@ class Client(Methods):
         server_key=None,
         public_key=None,
         secret_key=None,
+        key_file=None,
     ):
         self._settings = Settings(
-            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key
+            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key, key_file
         )
         self._local = threading.local()
         self._closed = False

@@ -65,7 +65,8 @@ enum loyalty_code {
 };
 
 /* A failure. The library itself uses: invalid_request (wrong arguments), too_large (the body), busy (too many
- * in flight), unavailable (no broker answered in time) and internal (no memory; a reply that is none). */
+ * in flight), unavailable (no broker answered in time), unauthenticated (every broker refuses this client's key, or
+ * wants one) and internal (no memory; a reply that is none). */
 struct loyalty_error {
     enum loyalty_code code;
     char name[32];          /* the code's name, as it came ("busy") */
@@ -90,6 +91,7 @@ struct loyalty_options {
     const char *public_key;       /* CURVE: this client's keys in Z85; both or neither (a fresh pair is made) */
     const char *secret_key;
     void *zmq_context;            /* NULL: the client makes its own; else it must outlive the client */
+    const char *key_file;         /* CURVE: a file made by `loyalty keys`, which holds all three keys; read once */
 };
 
 /* The endpoint of `loyalty up` where nothing else is said. */
