@@ -121,8 +121,8 @@ open_next (struct connection *connection, int64_t now_ms)
         return;
     if (zmq_setsockopt (connection->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate) != 0)
         error_set (&connection->trouble, ERROR_INTERNAL, "cannot set the socket's options: %s", zmq_strerror (errno));
-    else if (handshake_watch_open (&connection->watch, connection->context, connection->socket,
-                                   &connection->trouble) == 0 &&
+    else if (handshake_watch_open (&connection->watch, connection->context, connection->socket, &connection->trouble) ==
+                 0 &&
              curve_keys_set (connection->socket, &settings->keys, &connection->trouble) == 0 &&
              socket_connect (connection->socket, settings->endpoints[connection->endpoint], &connection->trouble) == 0)
         return;
@@ -174,7 +174,7 @@ take_rejection (struct connection *connection, int64_t now_ms)
     connection->refusals = is_refused ? connection->refusals + 1 : 0;
     connection_give_up (connection, now_ms);
     return is_refused && connection->refusals % connection->settings.endpoint_count == 0 ? CONNECTION_REFUSED
-                                                                                           : CONNECTION_SAME;
+                                                                                         : CONNECTION_SAME;
 }
 
 enum connection_event

@@ -151,12 +151,10 @@ send_verdict (void *zap, struct str sequence, const struct zap_verdict *verdict)
 {
     char code[4];
     snprintf (code, sizeof code, "%u", verdict->code % 1000);
-    const struct str frames[] = { STR ("1.0"),
-                                  sequence,
-                                  str_of (code),
-                                  str_of (verdict->text),
-                                  str_of (verdict->code == 200 ? verdict->key : ""),
-                                  { "", 0 } };
+    const struct str frames[] = {
+        STR ("1.0"), sequence, str_of (code), str_of (verdict->text), str_of (verdict->code == 200 ? verdict->key : ""),
+        { "", 0 }
+    };
     enum { COUNT = sizeof frames / sizeof frames[0] };
     for (unsigned i = 0; i < COUNT; i++)
         if (!send_text (zap, frames[i], i + 1 < COUNT ? ZMQ_SNDMORE : 0))
@@ -220,8 +218,9 @@ count_broken (struct guard *guard, int64_t now_us)
                 continue;
             guard->counters.broken++;
             log_refusal (guard, now_us,
-                         handshake == HANDSHAKE_MISMATCH ? guard->zap != NULL ? "it has no CURVE key" : "it has CURVE keys, and here are none"
-                                                         : "its handshake broke off, or is for another server key");
+                         handshake == HANDSHAKE_MISMATCH
+                             ? guard->zap != NULL ? "it has no CURVE key" : "it has CURVE keys, and here are none"
+                             : "its handshake broke off, or is for another server key");
         }
     }
 }

@@ -161,8 +161,8 @@ read_items (struct key_list *list, struct str text, struct error *err)
             return error_set (err, ERROR_INVALID_REQUEST, "line %u: a key's name has to come first", item.line);
         if (item.depth == 0 && check_last (list, item.line, err) != 0)
             return -1;
-        if ((item.depth == 0 ? take_name (list, &item, err)
-                             : take_field (&list->keys[list->count - 1], &item, err)) != 0)
+        if ((item.depth == 0 ? take_name (list, &item, err) : take_field (&list->keys[list->count - 1], &item, err)) !=
+            0)
             return -1;
     }
     return got < 0 ? -1 : check_last (list, reader.line, err);

@@ -17,8 +17,7 @@ const struct door_rule DOOR_RULES[DOOR_COUNT] = {
 #undef X
 };
 
-static void
-answer (struct zap_verdict *verdict, unsigned code, const char *text, const char *format, ...)
+static void answer (struct zap_verdict *verdict, unsigned code, const char *text, const char *format, ...)
     __attribute__ ((format (printf, 4, 5)));
 
 static void

@@ -351,8 +351,7 @@ start (struct service *service, struct error *err)
                                            .endpoint_count = settings->broker_count,
                                            .name = settings->name,
                                            .credit = settings->credit,
-                                           .certificate =
-                                               settings->key_file != NULL ? &service->certificate : NULL };
+                                           .certificate = settings->key_file != NULL ? &service->certificate : NULL };
     if ((service->batches = lane_new (settings, &service->lease, false, batch_run, service->done_fd, err)) == NULL ||
         (service->reads = lane_new (settings, &service->lease, true, batch_read, service->done_fd, err)) == NULL ||
         (service->link = worker_link_new (&options, err)) == NULL)
