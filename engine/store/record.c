@@ -77,13 +77,19 @@ lots_walk (struct record_io *io, const struct order *order, struct card_effect *
     }
 }
 
-/* What the card should hold after it by what it held before. */
+/* What its stored points should have changed by what it says; what the card should hold after it by what it held before. */
+static int64_t
+expected_change (const struct card_effect *effect)
+{
+    return (int64_t)((uint64_t)effect->earned - (uint64_t)effect->redeemed - (uint64_t)effect->taken_back +
+                     (uint64_t)effect->given_back);
+}
+
 static int64_t
 expected_balance (const struct card_effect *effect, const struct card_state *state)
 {
     uint64_t balance = state != NULL ? (uint64_t)state->usable : 0;
-    return (int64_t)(balance + (uint64_t)effect->earned - (uint64_t)effect->redeemed - (uint64_t)effect->taken_back +
-                     (uint64_t)effect->given_back);
+    return (int64_t)(balance + (uint64_t)expected_change (effect));
 }
 
 static void
@@ -93,8 +99,9 @@ effect_walk (struct record_io *io, const struct order *order, struct card_effect
     const struct card_state *state = index >= 0 ? &order->cards[index] : NULL;
     bool own_code = io->writing && (state == NULL || !str_equal (state->code, effect->code));
     int64_t shortfall = effect->shortfall;
+    int64_t change_more = (int64_t)((uint64_t)effect->change - (uint64_t)expected_change (effect));
     int64_t *const numbers[] = { &effect->earned,  &effect->redeemed, &effect->taken_back, &effect->given_back,
-                                 &effect->missing, &shortfall,        &effect->owed };
+                                 &effect->missing, &shortfall,        &effect->owed,       &change_more };
     io_bools (io, (bool *const[]){ &effect->is_created, &own_code }, 2);
     if (own_code)
         io_str (io, &effect->code);
@@ -104,6 +111,7 @@ effect_walk (struct record_io *io, const struct order *order, struct card_effect
     if (!io->writing) {
         io->bad = io->bad || shortfall < 0 || shortfall >= SHORTFALLS;
         effect->shortfall = io->bad ? SHORTFALL_DEBT : (enum shortfall)shortfall;
+        effect->change = (int64_t)((uint64_t)expected_change (effect) + (uint64_t)change_more);
     }
     io_near (io, &effect->balance, expected_balance (effect, state));
     io_near (io, &effect->debt, state != NULL ? state->debt : 0);

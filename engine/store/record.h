@@ -78,6 +78,7 @@ struct card_effect {
     int64_t missing;                              /* to be taken back, and not there */
     enum shortfall shortfall;                     /* what became of it */
     int64_t balance, debt;                        /* after it, at the order's instant */
+    int64_t change;                               /* of the stored points: what no other event tells of (docs/protocol.md, "Events") */
     uint32_t lot_count, redeemed_count, taken_count, given_count;
     const struct record_lot *lots;
     const struct lot_use *redeemed_uses, *taken_uses, *given_uses;

@@ -281,6 +281,24 @@ unit_restore (struct unit *unit, const struct unit_savepoint *savepoint)
     }
 }
 
+int64_t
+unit_untold_points (const struct unit *unit, const struct unit_savepoint *savepoint, const struct unit_card *card)
+{
+    uint32_t place = map_get (&unit->card_index, card->card.card_id);
+    uint32_t row =
+        place >= savepoint->card_count ? 0 : card->card.journal_size; /* else one that is not saved did not change */
+    int64_t points = 0;
+    for (uint32_t i = 0; i < savepoint->saved_count; i++)
+        if (savepoint->saved[i].place == place)
+            row = savepoint->saved[i].card.journal_size;
+    for (; row < card->card.journal_size; row++)
+        points += card->card.journal[row].amount;
+    for (uint32_t i = savepoint->event_count; i < unit->event_count; i++)
+        if (unit->events[i].card_id == card->card.card_id)
+            points -= unit->events[i].points;
+    return points;
+}
+
 /* ---- what will be written */
 
 #define ADD(unit, array, count, capacity, value) \

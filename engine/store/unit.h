@@ -99,6 +99,8 @@ struct unit_booking {
     int64_t card_id, original_ref, order_ref;
     int64_t booked; /* points that were moved */
     int32_t seq, lot_no; /* lot_no 0: none */
+    struct str order_id; /* of what gave or took back */
+    int64_t change, balance, debt; /* of the stored points; after it: what is told of it */
 };
 
 struct unit_card {
@@ -155,14 +157,13 @@ struct unit_refund {
     int16_t refund_bucket;
 };
 
-/* What is told of a change. Those of an order, which is written by the same unit, become one row of the outbox, and are rendered
- * from the order's record; the others are a row each, with a body. */
+/* What is told of a change: one row of the outbox, each of its topics one event (engine/render/event.h). */
 struct unit_event {
     int16_t bucket;
-    unsigned topic;      /* of enum topic (wire/topic.h) */
-    int64_t order_ref;   /* 0: none */
-    int64_t card_id, partner_id; /* 0: none; of what has no order */
-    struct str body;     /* the event's own fields, a MessagePack map without anything personal; borrowed until the writes are sent */
+    uint32_t topics;                        /* engine/wire/topic.h */
+    int64_t order_ref, card_id, partner_id; /* 0: none. With an order it is rendered from the order's record */
+    struct str body;                        /* without one: the event's own fields; borrowed until the writes are sent */
+    int64_t points;                         /* what it tells of the card's stored points; not written */
 };
 
 /* A stored order, as it was read. */
@@ -338,6 +339,8 @@ void unit_save (const struct unit *unit, struct unit_savepoint *savepoint);
 int unit_save_card (struct unit *unit, struct unit_savepoint *savepoint, int64_t card_id);
 int unit_save_member (struct unit *unit, struct unit_savepoint *savepoint, int64_t partner_id);
 void unit_restore (struct unit *unit, const struct unit_savepoint *savepoint);
+/* What was changed of a card's stored points since then that no event of those added since tells of. */
+int64_t unit_untold_points (const struct unit *unit, const struct unit_savepoint *savepoint, const struct unit_card *card);
 
 /* Lots of a card beyond what was loaded: for domain/ledger.h. The context is the unit. */
 struct lot_source unit_lot_source (struct unit *unit);

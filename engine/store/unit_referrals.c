@@ -56,20 +56,26 @@ book (struct unit *unit, struct unit_card *entry, const struct unit_referral *re
       struct error *err)
 {
     uint32_t rows = entry->card.journal_size;
+    int64_t points = entry->card.points;
+    struct lot_source source = unit_lot_source (unit);
     struct unit_booking booking = { .bucket = entry->bucket,
                                     .card_id = referral->card_id,
                                     .original_ref = referral->original_ref,
-                                    .order_ref = referral->order_ref };
-    struct unit_event event = { .bucket = entry->bucket, .topic = TOPIC_REFERRAL_BOOKED, .card_id = referral->card_id };
+                                    .order_ref = referral->order_ref,
+                                    .order_id = referral->order_id };
     int status = referral->points > 0
                      ? give (unit, &entry->card, referral, &booking, err)
                      : take_back (unit, &entry->card, referral, lot_of (unit, referral, lot_no_before), &booking, err);
     if (status < 0)
         return err->code == ERROR_INVALID_REQUEST ? 0 : -1;
+    if (unit->locking &&
+        ledger_balance (&entry->card, unit->recorded_at, &source, unit->arena, &booking.balance, err) < 0)
+        return -1;
+    booking.change = entry->card.points - points;
+    booking.debt = entry->card.debt;
     if (entry->card.journal_size > rows)
         booking.seq = entry->card.journal[rows].seq;
     if (unit_card_origin (unit, entry, referral->order_ref, referral->order_id) < 0 ||
-        unit_add_event (unit, &event) < 0 ||
         !unit_grow (unit->arena, (void **)&unit->bookings, unit->booking_count, &unit->booking_capacity,
                     sizeof *unit->bookings))
         return no_memory (err);

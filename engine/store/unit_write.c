@@ -387,47 +387,21 @@ send_refunds (struct unit *unit, int bucket, unsigned *sent)
     return rows_send (unit, STATEMENT_REFUNDS_INSERT, bucket, false, true, &rows, sent);
 }
 
-/* One row of the outbox: an order with all that is told of it, or what has no order. */
-struct change {
-    const struct unit_event *event; /* the first */
-    uint32_t topics;
-};
-
-/* An order's events were added one after another. */
-static struct change *
-changes_of (const struct unit *unit, uint32_t *count)
-{
-    struct change *changes = arena_array_of (unit->arena, (size_t)unit->event_count + 1, struct change);
-    *count = 0;
-    if (changes == NULL)
-        return NULL;
-    for (uint32_t i = 0; i < unit->event_count; i++) {
-        const struct unit_event *event = &unit->events[i];
-        struct change *last = *count == 0 ? NULL : &changes[*count - 1];
-        if (last == NULL || event->order_ref == 0 || last->event->order_ref != event->order_ref)
-            changes[(*count)++] = (struct change){ .event = event };
-        changes[*count - 1].topics |= UINT32_C (1) << (event->topic - 1);
-    }
-    return changes;
-}
-
 static void
-add_change (struct rows *rows, const struct change *change)
+add_event (struct rows *rows, const struct unit_event *event)
 {
-    const struct unit_event *event = change->event;
-    bool alone = event->order_ref == 0;
     rows->count++;
-    pg_array_int (&rows->columns[0], change->topics);
+    pg_array_int (&rows->columns[0], event->topics);
     pg_array_int (&rows->columns[1], event->order_ref);
-    if (alone && event->card_id != 0)
+    if (event->card_id != 0)
         pg_array_int (&rows->columns[2], event->card_id);
     else
         pg_array_null (&rows->columns[2]);
-    if (alone && event->partner_id != 0)
+    if (event->partner_id != 0)
         pg_array_int (&rows->columns[3], event->partner_id);
     else
         pg_array_null (&rows->columns[3]);
-    if (alone && event->body.size > 0)
+    if (event->body.size > 0)
         pg_array_bytes (&rows->columns[4], event->body);
     else
         pg_array_null (&rows->columns[4]);
@@ -439,16 +413,12 @@ send_events (struct unit *unit, int bucket, unsigned *sent)
 {
     enum { ROWS_MAX = 1024 };
     static const enum pg_type TYPES[] = { PG_INT4, PG_INT8, PG_INT8, PG_INT8, PG_BYTEA };
-    uint32_t count;
-    struct change *changes = changes_of (unit, &count);
-    if (changes == NULL)
-        return -1;
-    for (uint32_t i = 0; i < count;) {
+    for (uint32_t i = 0; i < unit->event_count;) {
         struct rows rows;
         rows_begin (&rows, 5, TYPES);
-        for (; i < count && rows.count < ROWS_MAX; i++)
-            if (changes[i].event->bucket == bucket)
-                add_change (&rows, &changes[i]);
+        for (; i < unit->event_count && rows.count < ROWS_MAX; i++)
+            if (unit->events[i].bucket == bucket)
+                add_event (&rows, &unit->events[i]);
         struct pg_params params = { .arena = unit->arena };
         pg_param_int2 (&params, (int16_t)bucket);
         pg_param_time (&params, unit->recorded_at);

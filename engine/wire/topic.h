@@ -2,13 +2,15 @@
 #ifndef WIRE_TOPIC_H
 #define WIRE_TOPIC_H
 
+#include <stdint.h>
+
 /* X (identifier, number, name, meaning). Numbers are stored, as bit number - 1 of a mask: they never change. */
 #define TOPICS(X)                                                                                       \
     X (ORDER_PROCESSED, 1, "order.processed", "an order was processed")                                 \
     X (ORDER_REFUNDED, 2, "order.refunded", "returns were booked under an order of their own")          \
     X (ORDER_CANCELLED, 3, "order.cancelled", "an order was undone")                                    \
-    X (CARD_CREATED, 4, "card.created", "a card was made")                                              \
-    X (CARD_ADJUSTED, 5, "card.adjusted", "points were added to a card or taken from it by hand")       \
+    X (CARD_CREATED, 4, "card.created", "cards were made")                                              \
+    X (CARD_ADJUSTED, 5, "card.adjusted", "points of a card changed otherwise than by an order")       \
     X (CATALOG_CHANGED, 6, "catalog.changed", "programs, stores, categories or levels changed")         \
     X (CARD_BLOCKED, 7, "card.blocked", "a card neither earns nor spends any more")                     \
     X (CARD_UNBLOCKED, 8, "card.unblocked", "a card earns and spends again")                            \
@@ -18,9 +20,9 @@
     X (REFERRAL_BOOKED, 12, "referral.booked", "the owner of a referral code got points, or gave them back") \
     X (MEMBER_MERGED, 13, "member.merged", "a member became another")                                   \
     X (MEMBER_FORGOTTEN, 14, "member.forgotten", "all that told who a member was is taken out")         \
-    X (POINTS_EARNED, 15, "points.earned", "an order earned points")                                    \
-    X (POINTS_REDEEMED, 16, "points.redeemed", "an order spent points")                                 \
-    X (PROMOTION_APPLIED, 17, "promotion.applied", "a program gave something on an order")              \
+    X (POINTS_EARNED, 15, "points.earned", "an order gave points to cards, or took them back")                                    \
+    X (POINTS_REDEEMED, 16, "points.redeemed", "an order spent points of cards, or gave them back")                                 \
+    X (PROMOTION_APPLIED, 17, "promotion.applied", "programs gave something on an order")              \
     X (SYNC_FAILED, 18, "sync.failed", "something could not be brought to Odoo")
 
 enum topic {

@@ -2,6 +2,7 @@
  * does not depend on another's result shares its round trip. */
 #include "worker/batch_transaction.h"
 #include "base/clock.h"
+#include "worker/event.h"
 
 #include <stdlib.h>
 
@@ -403,7 +404,8 @@ lock_and_read (struct attempt *attempt)
                                attempt->err) < 0)
         return -1;
     attempt->unit->catalog = attempt->executor->cache.catalog;
-    if (unit_book_referrals (attempt->unit, attempt->err) < 0 || read_stale_products (attempt) < 0 ||
+    if (unit_book_referrals (attempt->unit, attempt->err) < 0 ||
+        event_referrals_booked (attempt->unit, 0, attempt->err) < 0 || read_stale_products (attempt) < 0 ||
         lock_counters (attempt) < 0)
         return -1;
     attempt->executor->stats.database_us += (uint64_t)(clock_monotonic_us () - from_us);

@@ -1,7 +1,8 @@
 /* card_change.c - card.block, card.unblock and card.transfer. */
 #include "wire/msgpack.h"
 #include "worker/card_methods.h"
-#include "worker/render.h"
+#include "worker/event.h"
+#include "render/render.h"
 
 static int
 no_memory (struct request *request)
@@ -29,16 +30,15 @@ set_blocked (struct executor *executor, struct request *request, bool blocked)
     struct unit_card *card = card_selected (executor, request, &data->selector);
     if (card == NULL)
         return -1;
-    struct unit_event event = { .bucket = card->bucket,
-                                .topic = blocked ? TOPIC_CARD_BLOCKED : TOPIC_CARD_UNBLOCKED,
-                                .card_id = card->card.card_id };
     render_ok (&request->reply, CARD_FIELDS + 1);
     render_bool (&request->reply, "replayed", false);
     bool changes = card->card.blocked != blocked;
     if (changes) {
         struct str reason = arena_str (unit->arena, request->record->fields[F_CARD_STATE_REASON].text);
-        if (reason.data == NULL || unit_add_event (unit, &event) < 0)
+        if (reason.data == NULL)
             return no_memory (request);
+        if (event_card_state (unit, card, blocked, reason, &request->error) < 0)
+            return -1;
         unit_card_block (card, blocked, reason);
     }
     return card_render (executor, request, card, unit->recorded_at);
@@ -183,16 +183,17 @@ transfer (struct executor *executor, struct request *request, struct unit_card *
     struct buf *out = &request->reply;
     struct str reason = arena_str (unit->arena, request->record->fields[F_CARD_TRANSFER_REASON].text);
     struct lot_source source = unit_lot_source (unit);
+    uint32_t from_row = from->card.journal_size, to_row = to->card.journal_size;
     int64_t points;
     if (points_to_move (executor, request, from, &points) < 0 ||
         ledger_move (&from->card, &to->card, points, unit->recorded_at, &source, unit->arena, &request->error) < 0)
         return -1;
-    struct unit_event gave = { .bucket = from->bucket, .topic = TOPIC_CARD_ADJUSTED, .card_id = from->card.card_id };
-    struct unit_event got = { .bucket = to->bucket, .topic = TOPIC_CARD_ADJUSTED, .card_id = to->card.card_id };
     if (reason.data == NULL || unit_card_origin (unit, from, 0, reason) < 0 ||
-        unit_card_origin (unit, to, 0, reason) < 0 || unit_add_event (unit, &gave) < 0 ||
-        unit_add_event (unit, &got) < 0)
+        unit_card_origin (unit, to, 0, reason) < 0)
         return no_memory (request);
+    if (event_card_moved (unit, from, from_row, 0, reason, &request->error) < 0 ||
+        event_card_moved (unit, to, to_row, 0, reason, &request->error) < 0)
+        return -1;
     render_ok (out, 4);
     render_bool (out, "replayed", false);
     render_points (out, "points", points);

@@ -1,7 +1,8 @@
 /* card_methods.c - see card_methods.h. */
 #include "worker/card_methods.h"
 #include "wire/msgpack.h"
-#include "worker/render.h"
+#include "render/render.h"
+#include "worker/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,9 +233,8 @@ create (struct executor *executor, struct request *request, const struct program
     if (data->code.size > 0 && claim_code (executor, request, code, card_id) < 0)
         return -1;
     card->code_claimed = data->code.size > 0;
-    struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_CARD_CREATED, .card_id = card_id };
-    if (unit_add_event (unit, &event) < 0)
-        return no_memory (request);
+    if (event_card_created (unit, card, &request->error) < 0)
+        return -1;
     render_ok (&request->reply, CARD_FIELDS + 1);
     render_bool (&request->reply, "replayed", false);
     return card_render (executor, request, card, unit->recorded_at);
@@ -287,7 +287,7 @@ adjust (struct executor *executor, struct request *request, struct unit_card *ca
     int64_t points = fields[F_CARD_ADJUST_POINTS].integer;
     struct str reason = fields[F_CARD_ADJUST_REASON].text;
     struct lot_source source = unit_lot_source (unit);
-    struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_CARD_ADJUSTED, .card_id = card->card.card_id };
+    uint32_t row = card->card.journal_size;
 
     if (points > 0) {
         if (add_points (executor, request, card, catalog_program (executor->cache.catalog, card->card.program_id),
@@ -297,8 +297,10 @@ adjust (struct executor *executor, struct request *request, struct unit_card *ca
                              &request->error) < 0) {
         return -1;
     }
-    if (unit_card_origin (unit, card, 0, reason) < 0 || unit_add_event (unit, &event) < 0)
+    if (unit_card_origin (unit, card, 0, reason) < 0)
         return no_memory (request);
+    if (event_card_moved (unit, card, row, 0, reason, &request->error) < 0)
+        return -1;
     render_ok (&request->reply, CARD_FIELDS + 1);
     render_bool (&request->reply, "replayed", false);
     return card_render (executor, request, card, unit->recorded_at);

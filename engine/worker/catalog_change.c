@@ -1,6 +1,7 @@
 /* catalog_change.c - see catalog_change.h. */
 #include "worker/catalog_change.h"
 #include "wire/msgpack.h"
+#include "worker/event.h"
 #include "worker/program_decode.h"
 
 #include <stdio.h>
@@ -522,6 +523,31 @@ moves_catalog (struct change *change, bool *moves)
     return 0;
 }
 
+/* The ids of a list, of which `field` is the one. */
+static struct event_ids
+ids_of (struct change *change, const struct change_list *list, int field)
+{
+    int64_t *ids = arena_array_of (change->arena, (size_t)list->count + 1, int64_t);
+    for (uint32_t i = 0; ids != NULL && i < list->count; i++)
+        ids[i] = list->items[i].record->fields[field].integer;
+    return (struct event_ids){ ids != NULL ? list->count : 0, ids };
+}
+
+static int
+tell (struct change *change, int64_t version)
+{
+    const struct event_ids changed[CHANGED_KINDS] = {
+        [CHANGED_PROGRAMS] = ids_of (change, &change->programs, F_PROGRAM_ID),
+        [CHANGED_STORES] = ids_of (change, &change->stores, F_STORE_ID),
+        [CHANGED_CATEGORIES] = ids_of (change, &change->categories, F_CATEGORY_ID),
+        [CHANGED_LEVELS] = ids_of (change, &change->levels, F_LEVEL_MEMBERSHIP_PRODUCT_ID),
+    };
+    for (unsigned kind = 0; kind < CHANGED_KINDS; kind++)
+        if (changed[kind].ids == NULL)
+            return no_memory (change);
+    return event_catalog_changed (&change->executor->unit, version, changed, &change->request->error);
+}
+
 int
 change_apply (struct change *change, int64_t *version)
 {
@@ -546,8 +572,5 @@ change_apply (struct change *change, int64_t *version)
          write_table (change, &PRODUCTS, &change->products, reference_version) < 0 ||
          write_table (change, &PARTNERS, &change->partners, reference_version) < 0))
         return -1;
-    struct unit_event event = { .topic = TOPIC_CATALOG_CHANGED };
-    if (moves && unit_add_event (&change->executor->unit, &event) < 0)
-        return no_memory (change);
-    return 0;
+    return moves ? tell (change, *version) : 0;
 }

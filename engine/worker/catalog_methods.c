@@ -2,7 +2,8 @@
 #include "worker/catalog_methods.h"
 #include "wire/msgpack.h"
 #include "worker/catalog_change.h"
-#include "worker/render.h"
+#include "render/render.h"
+#include "worker/event.h"
 
 #include <stdio.h>
 
@@ -83,10 +84,10 @@ program_delete_execute (struct executor *executor, struct request *request)
     if (!had && !had_draft)
         return error_field (&request->error, ERROR_NOT_FOUND, "program_id", "there is no program %lld", (long long)id);
     if (had) {
-        struct unit_event event = { .topic = TOPIC_CATALOG_CHANGED };
+        const struct event_ids changed[CHANGED_KINDS] = { [CHANGED_PROGRAMS] = { 1, &id } };
         if (run_only (executor, request, STATEMENT_CATALOG_BUMP, NULL) < 0 ||
             run_only (executor, request, STATEMENT_PROGRAM_INSERT, &insert) < 0 ||
-            unit_add_event (&executor->unit, &event) < 0)
+            event_catalog_changed (&executor->unit, version + 1, changed, &request->error) < 0)
             return -1;
         version++;
     }

@@ -5,7 +5,8 @@
 #include "wire/msgpack.h"
 #include "worker/card_methods.h"
 #include "worker/coupon_methods.h"
-#include "worker/render.h"
+#include "render/render.h"
+#include "worker/event.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -342,13 +343,12 @@ make_card (struct generation *generation, const struct coupon *coupon, int64_t e
     if (card == NULL)
         return no_memory (request);
     card->code_claimed = true;
-    struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_CARD_CREATED, .card_id = coupon->card_id };
     if (ledger_gain (&card->card, JOURNAL_ADJUST, request->record->fields[F_COUPON_GENERATE_POINTS].integer, now, now,
                      expires, 0, unit->arena, NULL, &request->error) < 0)
         return -1;
-    return unit_card_origin (unit, card, 0, STR ("coupon.generate")) < 0 || unit_add_event (unit, &event) < 0
+    return unit_card_origin (unit, card, 0, STR ("coupon.generate")) < 0
                ? no_memory (request)
-               : 0;
+               : event_card_created (unit, card, &request->error);
 }
 
 static int

@@ -2,7 +2,7 @@
 #include "wire/msgpack.h"
 #include "worker/coupon_methods.h"
 #include "worker/referral_methods.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "worker/membership_methods.h"
 #include "worker/order_request.h"
 #include "worker/referral_methods.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 static int
 health_execute (struct executor *executor, struct request *request)

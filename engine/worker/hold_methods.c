@@ -2,7 +2,8 @@
 #include "worker/hold_methods.h"
 #include "wire/msgpack.h"
 #include "worker/card_methods.h"
-#include "worker/render.h"
+#include "render/render.h"
+#include "worker/event.h"
 
 #include <stdio.h>
 
@@ -213,20 +214,20 @@ hold_named (struct executor *executor, struct request *request, struct unit_card
                       card);
 }
 
-/* What was let go is booked where it is past its expiry; the answer is the card. */
+/* What was let go is booked where it is past its expiry, and told with the journal rows from `row` on; the answer is the card. */
 static int
-finish (struct executor *executor, struct request *request, struct unit_card *card, struct str reason, int64_t captured,
-        int64_t released)
+finish (struct executor *executor, struct request *request, struct unit_card *card, uint32_t row, struct str reason,
+        int64_t captured, int64_t released)
 {
     struct unit *unit = &executor->unit;
     struct lot_source source = unit_lot_source (unit);
-    struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_CARD_ADJUSTED, .card_id = card->card.card_id };
     reason = arena_str (unit->arena, reason);
     if (ledger_expire (&card->card, unit->recorded_at, &source, unit->arena, NULL, &request->error) < 0)
         return -1;
-    if (reason.data == NULL || unit_card_origin (unit, card, 0, reason) < 0 ||
-        (captured > 0 && unit_add_event (unit, &event) < 0))
+    if (reason.data == NULL || unit_card_origin (unit, card, 0, reason) < 0)
         return no_memory (request);
+    if (event_card_moved (unit, card, row, 0, reason, &request->error) < 0)
+        return -1;
     render_ok (&request->reply, CARD_FIELDS + 3);
     render_bool (&request->reply, "replayed", false);
     render_points (&request->reply, "captured", captured);
@@ -239,13 +240,14 @@ capture (struct executor *executor, struct request *request, struct unit_card *c
 {
     const struct wire_value *fields = request->record->fields;
     int64_t held = hold->points;
+    uint32_t row = card->card.journal_size;
     int64_t points = fields[F_POINTS_CAPTURE_POINTS].present ? fields[F_POINTS_CAPTURE_POINTS].integer : held;
     struct str reason =
         fields[F_POINTS_CAPTURE_REASON].present ? fields[F_POINTS_CAPTURE_REASON].text : STR ("points.capture");
     if (ledger_hold_capture (&card->card, hold, JOURNAL_REDEEM, points, executor->unit.recorded_at,
                              executor->transaction, NULL, &request->error) < 0)
         return -1;
-    return finish (executor, request, card, reason, points, held - points);
+    return finish (executor, request, card, row, reason, points, held - points);
 }
 
 int
@@ -281,7 +283,7 @@ points_release_execute (struct executor *executor, struct request *request)
         return no_memory (request);
     int64_t points = hold->points;
     ledger_hold_release (&card->card, hold);
-    int status = finish (executor, request, card, STR ("points.release"), 0, points);
+    int status = finish (executor, request, card, card->card.journal_size, STR ("points.release"), 0, points);
     if (status < 0)
         unit_restore (&executor->unit, &savepoint);
     return status;

@@ -1,5 +1,6 @@
 /* job_expire.c - the job that books what ran out (rules 20, 21): a journal row for each card, and the lots' state. No balance
  * changes by it: a lot is expired from the instant of its expiry. */
+#include "worker/event.h"
 #include "worker/jobs.h"
 
 enum { EXAMINED_PER_ROW = 20 }; /* cards that are looked at for each one that may be worked on */
@@ -30,16 +31,15 @@ job_expire_card (struct executor *executor, struct unit_card *card, struct str o
 {
     struct unit *unit = &executor->unit;
     struct lot_source source = unit_lot_source (unit);
-    struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_POINTS_EXPIRED, .card_id = card->card.card_id };
+    uint32_t row = card->card.journal_size;
     if (ledger_expire (&card->card, unit->recorded_at, &source, unit->arena, gone, err) < 0)
         return -1;
     /* What the card says of its first expiry may be too early: it is written anew, so that it is not due every day. */
     card->card.is_changed |= card->card.held == 0;
     if (*gone == 0)
         return 0;
-    return unit_card_origin (unit, card, 0, origin) < 0 || unit_add_event (unit, &event) < 0
-               ? error_set (err, ERROR_INTERNAL, "the worker is out of memory")
-               : 0;
+    return unit_card_origin (unit, card, 0, origin) < 0 ? error_set (err, ERROR_INTERNAL, "the worker is out of memory")
+                                                        : event_card_moved (unit, card, row, 0, origin, err);
 }
 
 int

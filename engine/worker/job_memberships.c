@@ -1,6 +1,7 @@
 /* job_memberships.c - the job that evaluates every member's level (rule 32). Members are judged without locks first, a page at a
  * time: nearly all of them stay as they are. */
 #include "base/log.h"
+#include "worker/event.h"
 #include "worker/jobs.h"
 #include "worker/membership.h"
 #include "worker/membership_methods.h"
@@ -108,12 +109,10 @@ job_memberships_work (struct executor *executor, struct job_step *step, struct e
             if (unit->failure != PG_NONE)
                 return -1;
             step->failed++; /* it stays as it is; the others go on */
-            struct unit_event alert = { .bucket = member->bucket,
-                                        .topic = TOPIC_ALERT,
-                                        .partner_id = member->partner_id };
-            if (unit_add_event (unit, &alert) < 0)
-                return error_set (err, ERROR_INTERNAL, "the worker is out of memory");
-            log_warning ("member %lld could not be evaluated: %s", (long long)member->partner_id, err->message);
+            struct error failure = *err;
+            if (event_member_alert (unit, member, STR ("evaluation_failed"), str_of (failure.message), err) < 0)
+                return -1;
+            log_warning ("member %lld could not be evaluated: %s", (long long)member->partner_id, failure.message);
             *err = (struct error){ 0 };
         } else {
             step->changed += changed;

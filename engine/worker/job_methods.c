@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "wire/msgpack.h"
 #include "worker/jobs.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,9 @@
  * (docs/decisions/010-forgotten-members.md). */
 #include "worker/member_forget.h"
 #include "wire/msgpack.h"
+#include "worker/event.h"
 #include "worker/member_methods.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 #include <sodium.h>
 
@@ -118,6 +119,7 @@ let_go (struct forgetting *forgetting)
     struct lot_source source = unit_lot_source (unit);
     for (uint32_t i = 0; i < forgetting->all_count; i++) {
         struct unit_card *card = unit_card (unit, forgetting->all_cards[i]);
+        uint32_t row = card->card.journal_size;
         for (uint32_t j = 0; j < card->card.hold_count; j++)
             if (card->card.holds[j].state == HOLD_OPEN)
                 ledger_hold_release (&card->card, &card->card.holds[j]);
@@ -126,6 +128,8 @@ let_go (struct forgetting *forgetting)
             return -1;
         if (unit_card_origin (unit, card, 0, STR ("member.forget")) < 0)
             return no_memory (forgetting);
+        if (event_card_moved (unit, card, row, 0, STR ("member.forget"), &forgetting->request->error) < 0)
+            return -1;
     }
     return 0;
 }
@@ -363,15 +367,16 @@ forget_partner (struct forgetting *forgetting, int64_t partner_id)
 static int
 forget_person (struct forgetting *forgetting)
 {
-    struct unit_event event = { .bucket = forgetting->member->bucket,
-                                .topic = TOPIC_MEMBER_FORGOTTEN,
-                                .partner_id = forgetting->who.pseudonym };
+    const struct forgotten *who = &forgetting->who;
+    struct error *err = &forgetting->request->error;
     if (forget_cards (forgetting) < 0)
         return -1;
     for (uint32_t i = 0; i < forgetting->who.partner_count; i++)
         if (forget_partner (forgetting, forgetting->who.partners[i]) < 0)
             return -1;
-    return unit_add_event (forgetting->unit, &event) < 0 ? no_memory (forgetting) : 0;
+    if (event_forget (forgetting->unit, who->partners, who->partner_count, who->pseudonym, err) < 0)
+        return -1;
+    return event_member_forgotten (forgetting->unit, forgetting->member->bucket, who->pseudonym, err);
 }
 
 /* ---- together */

@@ -3,7 +3,8 @@
 #include "wire/msgpack.h"
 #include "worker/member_methods.h"
 #include "worker/membership.h"
-#include "worker/render.h"
+#include "render/render.h"
+#include "worker/event.h"
 
 enum { ABSORBED_MAX = 100 }; /* as members.absorbed */
 
@@ -97,13 +98,6 @@ card_of_program (struct merge *merge, int64_t partner_id, int64_t program_id)
     return NULL;
 }
 
-static int
-add_event (struct merge *merge, const struct unit_card *card)
-{
-    struct unit_event event = { .bucket = card->bucket, .topic = TOPIC_CARD_ADJUSTED, .card_id = card->card.card_id };
-    return unit_add_event (merge->unit, &event) < 0 ? no_memory (merge) : 0;
-}
-
 /* What a blocked card has is not to be used: so neither by another card, nor does it take from one. */
 static int
 refuse_blocked (struct merge *merge, const struct unit_card *card)
@@ -123,11 +117,8 @@ empty_card (struct merge *merge, int64_t card_id, int64_t to_id)
         return refuse_blocked (merge, card->card.blocked ? card : to);
     merge->points += card->card.points;
     merge->emptied++;
-    if (membership_empty (merge->executor, &merge->savepoint, card_id, to_id, &merge->change, &merge->request->error) <
-            0 ||
-        add_event (merge, card) < 0 || add_event (merge, to) < 0)
-        return -1;
-    return 0;
+    return membership_empty (merge->executor, &merge->savepoint, card_id, to_id, &merge->change,
+                             &merge->request->error);
 }
 
 /* Every card of the one that goes: given to the other, or emptied into one of it. Those that gave way to one of them before follow
@@ -322,9 +313,10 @@ join_members (struct merge *merge)
     struct unit_member *from = merge->from, *into = merge->into;
     uint32_t count = into->absorbed_count;
     int64_t *absorbed = arena_array_of (merge->unit->arena, (size_t)count + from->absorbed_count + 1, int64_t);
-    struct unit_event event = { .bucket = from->bucket, .topic = TOPIC_MEMBER_MERGED, .partner_id = from->partner_id };
-    if (absorbed == NULL || unit_add_event (merge->unit, &event) < 0)
+    if (absorbed == NULL)
         return no_memory (merge);
+    if (event_member_merged (merge->unit, from, into, &merge->request->error) < 0)
+        return -1;
     for (uint32_t i = 0; i < count; i++)
         absorbed[i] = into->absorbed[i];
     for (uint32_t i = 0; i < from->absorbed_count; i++) {

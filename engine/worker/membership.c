@@ -1,5 +1,6 @@
 /* membership.c - see membership.h. */
 #include "worker/membership.h"
+#include "worker/event.h"
 
 const struct level *
 membership_booked (const struct catalog *catalog, const struct membership *membership)
@@ -25,9 +26,10 @@ card_of_program (struct unit *unit, int64_t partner_id, int64_t program_id)
     return NULL;
 }
 
-/* The member's card of a program, made when there is none. A quote makes nothing: its new cards have numbers below 0. */
+/* The member's card of a program, made when there is none. A quote makes nothing: its new cards have numbers below 0. Of an order
+ * (`order_ref`) the order itself tells that. */
 static int64_t
-card_to_fill (struct executor *executor, int64_t partner_id, int64_t program_id, struct error *err)
+card_to_fill (struct executor *executor, int64_t partner_id, int64_t program_id, int64_t order_ref, struct error *err)
 {
     struct unit *unit = &executor->unit;
     struct unit_card *card = card_of_program (unit, partner_id, program_id);
@@ -41,16 +43,18 @@ card_to_fill (struct executor *executor, int64_t partner_id, int64_t program_id,
         if (card_id == 0)
             return 0;
     }
-    if (code.data == NULL || unit_card_add (unit, card_id, program_id, true, partner_id, code, true) == NULL) {
+    card = code.data == NULL ? NULL : unit_card_add (unit, card_id, program_id, true, partner_id, code, true);
+    if (card == NULL)
         no_memory (err);
+    if (card == NULL || (order_ref == 0 && event_card_created (unit, card, err) < 0))
         return 0;
-    }
     return card_id;
 }
 
+/* What one card has goes to another; told with what else happened to the first from journal row `from_row` on. */
 static int
-transfer (struct executor *executor, struct unit_savepoint *savepoint, int64_t from_id, int64_t to_id,
-          const struct member_change *change, struct error *err)
+transfer (struct executor *executor, struct unit_savepoint *savepoint, int64_t from_id, uint32_t from_row,
+          int64_t to_id, const struct member_change *change, struct error *err)
 {
     struct unit *unit = &executor->unit;
     struct lot_source source = unit_lot_source (unit);
@@ -59,6 +63,7 @@ transfer (struct executor *executor, struct unit_savepoint *savepoint, int64_t f
     if (unit_save_card (unit, savepoint, from_id) < 0 || unit_save_card (unit, savepoint, to_id) < 0)
         return no_memory (err);
     struct unit_card *from = unit_card (unit, from_id), *to = unit_card (unit, to_id);
+    uint32_t to_row = to->card.journal_size;
     if (ledger_transfer (&from->card, &to->card, change->instant, &source, unit->arena, &moves, &count, err) < 0)
         return -1;
     for (uint32_t i = 0; i < count; i++) {
@@ -66,9 +71,12 @@ transfer (struct executor *executor, struct unit_savepoint *savepoint, int64_t f
         if (unit_add_transfer (unit, &row) < 0)
             return no_memory (err);
     }
-    return unit_card_origin (unit, from, change->order_ref, change->origin) < 0 ||
-                   unit_card_origin (unit, to, change->order_ref, change->origin) < 0
-               ? no_memory (err)
+    if (unit_card_origin (unit, from, change->order_ref, change->origin) < 0 ||
+        unit_card_origin (unit, to, change->order_ref, change->origin) < 0)
+        return no_memory (err);
+    return event_card_moved (unit, from, from_row, change->order_ref, change->origin, err) < 0 ||
+                   event_card_moved (unit, to, to_row, change->order_ref, change->origin, err) < 0
+               ? -1
                : 0;
 }
 
@@ -79,11 +87,12 @@ membership_empty (struct executor *executor, struct unit_savepoint *savepoint, i
     struct unit *unit = &executor->unit;
     struct lot_source source = unit_lot_source (unit);
     struct unit_card *from = unit_card (unit, from_id);
+    uint32_t row = from->card.journal_size;
     if (unit_save_card (unit, savepoint, from_id) < 0)
         return no_memory (err);
     if (ledger_expire (&from->card, change->instant, &source, unit->arena, NULL, err) < 0)
         return -1;
-    return transfer (executor, savepoint, from_id, to_id, change, err);
+    return transfer (executor, savepoint, from_id, row, to_id, change, err);
 }
 
 static int
@@ -92,12 +101,15 @@ reset (struct executor *executor, struct unit_savepoint *savepoint, struct unit_
 {
     struct unit *unit = &executor->unit;
     struct lot_source source = unit_lot_source (unit);
+    uint32_t row = card->card.journal_size;
     int64_t lost;
     if (unit_save_card (unit, savepoint, card->card.card_id) < 0)
         return no_memory (err);
     if (ledger_reset (&card->card, change->instant, &source, unit->arena, &lost, err) < 0)
         return -1;
-    return unit_card_origin (unit, card, change->order_ref, change->origin) < 0 ? no_memory (err) : 0;
+    return unit_card_origin (unit, card, change->order_ref, change->origin) < 0
+               ? no_memory (err)
+               : event_card_moved (unit, card, row, change->order_ref, change->origin, err);
 }
 
 /* Whether a card's points belong to another level; a blocked card keeps its own. */
@@ -151,8 +163,11 @@ membership_move_points (struct executor *executor, struct unit_savepoint *savepo
             return -1;
         if (target == NULL)
             continue; /* nowhere to go: the points stay where they are */
-        int64_t to_id = card_to_fill (executor, partner_id, target->id, err);
-        if (to_id == 0 || transfer (executor, savepoint, ids[i], to_id, change, err) < 0)
+        int64_t to_id = card_to_fill (executor, partner_id, target->id, change->order_ref, err);
+        if (to_id == 0)
+            return -1;
+        uint32_t row = unit_card (&executor->unit, ids[i])->card.journal_size;
+        if (transfer (executor, savepoint, ids[i], row, to_id, change, err) < 0)
             return -1;
         *program_id = target->id;
     }
@@ -164,10 +179,6 @@ membership_change (struct executor *executor, struct unit_savepoint *savepoint, 
                    const struct member_change *change, int64_t *program_id, struct error *err)
 {
     struct unit *unit = &executor->unit;
-    struct unit_event event = { .bucket = member->bucket,
-                                .topic = TOPIC_MEMBERSHIP_CHANGED,
-                                .order_ref = change->order_ref,
-                                .partner_id = member->partner_id };
     if (unit_save_member (unit, savepoint, member->partner_id) < 0)
         return no_memory (err);
     struct membership *membership = &member->membership;
@@ -188,5 +199,13 @@ membership_change (struct executor *executor, struct unit_savepoint *savepoint, 
         return no_memory (err);
     if (membership_move_points (executor, savepoint, member, change, program_id, err) < 0)
         return -1;
-    return unit_add_event (unit, &event) < 0 ? no_memory (err) : 0;
+    struct event_level told = { .had_level = change->before != NULL,
+                                .before = change->before != NULL ? change->before->membership_product_id : 0,
+                                .after = change->after->membership_product_id,
+                                .from = change->from,
+                                .to = change->to,
+                                .program_id = *program_id,
+                                .order_ref = change->order_ref,
+                                .origin = change->origin };
+    return event_membership_changed (unit, member, &told, err);
 }

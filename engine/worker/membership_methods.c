@@ -2,7 +2,7 @@
 #include "worker/membership_methods.h"
 #include "wire/msgpack.h"
 #include "worker/membership.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 _Static_assert((int)F_MEMBERSHIP_GET_PARTNER_ID == (int)F_MEMBERSHIP_CHANGE_PARTNER_ID,
                "membership_want reads the partner of both");

@@ -2,7 +2,7 @@
  * 36). */
 #include "wire/msgpack.h"
 #include "worker/order_run.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 enum { CANCEL_BYTES_MORE = 32 * 1024 }; /* its answer is a little larger than the order's */
 

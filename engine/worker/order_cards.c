@@ -36,11 +36,7 @@ make_card (struct order_run *run, struct card_result *made)
     if (card == NULL || run_earn (run, card, made->points) < 0)
         return -1;
     made->code = card->card.code;
-    struct unit_event event = { .bucket = card->bucket,
-                                .topic = TOPIC_CARD_CREATED,
-                                .order_ref = run->request->order_ref,
-                                .card_id = card->card.card_id };
-    return unit_add_event (run->unit, &event) < 0 ? run_no_memory (run) : 0;
+    return 0;
 }
 
 static int64_t

@@ -427,6 +427,7 @@ run_balances (struct order_run *run)
                             &run->request->error) < 0)
             return -1;
         effect->debt = card->card.debt;
+        effect->change = unit_untold_points (run->unit, &run->savepoint, card);
     }
     return 0;
 }

@@ -4,7 +4,8 @@
 #include "wire/msgpack.h"
 #include "domain/catalog_index.h"
 #include "worker/draft_catalog.h"
-#include "worker/render.h"
+#include "render/event.h"
+#include "render/render.h"
 
 #include <stdio.h>
 
@@ -413,11 +414,8 @@ run_store_record (struct order_run *run)
                                 .kind = (int16_t)run->record.kind,
                                 .has_partner = run->record.order.has_partner,
                                 .partner_id = run->record.order.partner_id };
-    static const enum topic TOPIC_OF_KIND[] = { [RECORD_PROCESS] = TOPIC_ORDER_PROCESSED,
-                                                [RECORD_REFUND] = TOPIC_ORDER_REFUNDED,
-                                                [RECORD_CANCEL] = TOPIC_ORDER_CANCELLED };
     struct unit_event event = { .bucket = order.bucket,
-                                .topic = TOPIC_OF_KIND[run->record.kind],
+                                .topics = event_order_topics (&run->record),
                                 .order_ref = order.order_ref };
     int status = order_record_encode (&run->record, &bytes, &run->request->error);
     if (status == 0) {

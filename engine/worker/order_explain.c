@@ -1,7 +1,7 @@
 /* order_explain.c - order.explain: all that a stored order was made from and came to, and the same worked out again. */
 #include "wire/msgpack.h"
 #include "worker/order_request.h"
-#include "worker/render.h"
+#include "render/render.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
 /* order_hold.c - an order that captures a hold (SEMANTICS 7, 22): its points count as usable, what the order spends of that card
  * comes from the held lots first, and what it does not spend is let go. */
+#include "worker/event.h"
 #include "worker/hold_methods.h"
 #include "worker/order_run.h"
 
@@ -65,10 +66,14 @@ run_let_go_hold (struct order_run *run)
     struct unit_card *card = run_card_to_change (run, run->hold_card_id);
     if (card == NULL)
         return -1;
+    uint32_t row = card->card.journal_size;
     struct hold *hold = hold_of (run, &card->card);
     if (hold != NULL)
         ledger_hold_release (&card->card, hold);
     if (ledger_expire (&card->card, order->instant, &source, run->arena, NULL, &run->request->error) < 0)
         return -1;
-    return unit_card_origin (run->unit, card, run->request->order_ref, order->order_id) < 0 ? run_no_memory (run) : 0;
+    return unit_card_origin (run->unit, card, run->request->order_ref, order->order_id) < 0
+               ? run_no_memory (run)
+               : event_card_moved (run->unit, card, row, run->request->order_ref, order->order_id,
+                                   &run->request->error);
 }

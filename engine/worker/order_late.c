@@ -135,20 +135,10 @@ run_forgive (struct order_run *run, const char *figure)
 int
 run_note_differences (struct order_run *run)
 {
-    const struct evaluation *evaluation = &run->record.evaluation;
-    bool differs = false;
     if (!run->record.order.forgiving)
         return 0;
     for (uint32_t i = 0; i < run->note_count; i++)
         if (add_warning (run, &run->notes[i]) < 0)
             return -1;
-    if (warn_of_expected (run) < 0 || warn_of_points (run) < 0)
-        return -1;
-    for (uint32_t i = 0; i < evaluation->warning_count; i++)
-        differs |=
-            evaluation->warnings[i].kind == WARNING_DIFFERENCE || evaluation->warnings[i].kind == WARNING_OVER_LIMIT;
-    struct unit_event event = { .bucket = run->request->member_bucket,
-                                .topic = TOPIC_ALERT,
-                                .order_ref = run->request->order_ref };
-    return differs && unit_add_event (run->unit, &event) < 0 ? run_no_memory (run) : 0;
+    return warn_of_expected (run) < 0 || warn_of_points (run) < 0 ? -1 : 0;
 }

@@ -30,7 +30,7 @@ int run_set_time (struct order_run *run);
 /* Of an order that is forgiven: notes a difference before the evaluation, and clears the request's error, whose message it is; -1
  * where it is not forgiven. */
 int run_forgive (struct order_run *run, const char *figure);
-/* Then warnings of all that differs, and an alert. */
+/* Then warnings of all that differs: they are told as an alert too. */
 int run_note_differences (struct order_run *run);
 
 /* The effect entry of a card, made when it is the first; NULL: out of memory. Pointers to entries move. */

@@ -1,7 +1,8 @@
 /* referral_methods.c - referral.create: a member's code of a referral program, once and for all (rule 29). */
 #include "worker/referral_methods.h"
 #include "worker/card_methods.h"
-#include "worker/render.h"
+#include "render/render.h"
+#include "worker/event.h"
 
 static int64_t
 partner_of (const struct request *request)
@@ -89,14 +90,11 @@ make_card (struct executor *executor, struct request *request)
     struct unit_card *card = code.data == NULL ? NULL
                                                : unit_card_add (unit, card_id, program_of (request), true,
                                                                 partner_of (request), code, false);
-    struct unit_event event = { .topic = TOPIC_CARD_CREATED, .card_id = card_id };
-    if (card != NULL)
-        event.bucket = card->bucket;
-    if (card == NULL || unit_add_event (unit, &event) < 0) {
+    if (card == NULL) {
         request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
         return NULL;
     }
-    return card;
+    return event_card_created (unit, card, &request->error) < 0 ? NULL : card;
 }
 
 static int

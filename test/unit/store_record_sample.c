@@ -76,6 +76,7 @@ sample_points (struct order_record *record, struct arena *arena)
                                     .code = card->code,
                                     .earned = earned,
                                     .balance = card->usable + earned,
+                                    .change = earned,
                                     .lot_count = 1,
                                     .lots = lot };
     record->order.cards = card;
@@ -521,6 +522,7 @@ random_effect (const struct order *order, struct card_effect *effect)
     effect->given_back = number ();
     effect->missing = number ();
     effect->owed = number ();
+    effect->change = number ();
     effect->shortfall = (enum shortfall)below (SHORTFALL_FORGIVE + 1);
     effect->balance = number ();
     effect->debt = number ();
@@ -945,6 +947,7 @@ same_effect (const struct card_effect *a, const struct card_effect *b)
     SAME (given_back);
     SAME (missing);
     SAME (owed);
+    SAME (change);
     SAME (shortfall);
     SAME (balance);
     SAME (debt);

@@ -1,71 +1,9 @@
-/* render.c - see render.h. */
-#include "worker/render.h"
+/* order_parts.c - see order_parts.h. */
+#include "render/order_parts.h"
 #include "wire/msgpack.h"
 
-#include <stdio.h>
-
-/* Where the figures go, and with which sign: of a cancelled order all are reversed. */
-struct renderer {
-    struct buf *out;
-    unsigned digits;
-    int sign;
-    const struct order_record *record;
-};
-
 void
-render_ok (struct buf *out, uint32_t fields)
-{
-    wire_write_map (out, 2);
-    wire_write_cstr (out, "ok");
-    wire_write_bool (out, true);
-    wire_write_cstr (out, "result");
-    wire_write_map (out, fields);
-}
-
-void
-render_text (struct buf *out, const char *name, struct str value)
-{
-    wire_write_cstr (out, name);
-    wire_write_str (out, value);
-}
-
-void
-render_int (struct buf *out, const char *name, int64_t value)
-{
-    wire_write_cstr (out, name);
-    wire_write_int (out, value);
-}
-
-void
-render_bool (struct buf *out, const char *name, bool value)
-{
-    wire_write_cstr (out, name);
-    wire_write_bool (out, value);
-}
-
-void
-render_points (struct buf *out, const char *name, int64_t points)
-{
-    wire_write_cstr (out, name);
-    wire_write_decimal (out, points, POINTS_DIGITS, POINTS_DIGITS);
-}
-
-void
-render_time (struct buf *out, const char *name, int64_t instant)
-{
-    wire_write_cstr (out, name);
-    wire_write_time (out, instant);
-}
-
-void
-render_nil (struct buf *out, const char *name)
-{
-    wire_write_cstr (out, name);
-    wire_write_nil (out);
-}
-
-static void
-money (const struct renderer *to, const char *name, int64_t minor)
+order_money (const struct renderer *to, const char *name, int64_t minor)
 {
     wire_write_cstr (to->out, name);
     wire_write_decimal (to->out, to->sign * minor, to->digits, to->digits);
@@ -79,26 +17,20 @@ quantity (const struct renderer *to, const char *name, int64_t micro)
 }
 
 static void
-signed_points (const struct renderer *to, const char *name, int64_t points)
-{
-    render_points (to->out, name, points);
-}
-
-static void
 list (const struct renderer *to, const char *name, uint32_t count)
 {
     wire_write_cstr (to->out, name);
     wire_write_array (to->out, count);
 }
 
-static void
-taxes (const struct renderer *to, uint32_t count, const struct tax_amount *amounts)
+void
+order_taxes (const struct renderer *to, uint32_t count, const struct tax_amount *amounts)
 {
     list (to, "taxes", count);
     for (uint32_t i = 0; i < count; i++) {
         wire_write_map (to->out, 2);
         render_int (to->out, "tax_id", amounts[i].tax_id);
-        money (to, "amount", amounts[i].amount_minor);
+        order_money (to, "amount", amounts[i].amount_minor);
     }
 }
 
@@ -112,11 +44,11 @@ added_line (const struct renderer *to, const struct discount *discount)
     render_int (to->out, "product_id", discount->free_product_id);
     quantity (to, "qty", discount->free_qty_micro);
     for (unsigned f = 0; f < sizeof figures / sizeof *figures; f++)
-        money (to, figures[f], 0);
+        order_money (to, figures[f], 0);
 }
 
-static void
-lines (const struct renderer *to)
+void
+order_lines (const struct renderer *to)
 {
     const struct order *order = &to->record->order;
     const struct evaluation *evaluation = &to->record->evaluation;
@@ -131,10 +63,10 @@ lines (const struct renderer *to)
         render_text (to->out, "line_id", line->line_id);
         render_int (to->out, "product_id", line->product_id);
         quantity (to, "qty", line->qty_micro);
-        money (to, "amount_untaxed", result->net_untaxed_minor);
-        money (to, "amount_tax", result->net_tax_minor);
-        money (to, "amount_total", result->net_minor);
-        money (to, "discount", result->discount_minor);
+        order_money (to, "amount_untaxed", result->net_untaxed_minor);
+        order_money (to, "amount_tax", result->net_tax_minor);
+        order_money (to, "amount_total", result->net_minor);
+        order_money (to, "discount", result->discount_minor);
     }
     for (uint32_t i = 0; i < evaluation->discount_count; i++)
         if (evaluation->discounts[i].free_qty_micro != 0)
@@ -152,7 +84,7 @@ discount_parts (const struct renderer *to, const struct discount *discount)
         render_nil (to->out, "line_id");
         render_int (to->out, "product_id", discount->free_product_id);
         quantity (to, "qty", discount->free_qty_micro);
-        money (to, "amount", 0);
+        order_money (to, "amount", 0);
     }
     for (uint32_t i = 0; i < discount->part_count; i++) {
         const struct discount_part *part = &discount->parts[i];
@@ -161,7 +93,7 @@ discount_parts (const struct renderer *to, const struct discount *discount)
         render_text (to->out, "line_id", line->line_id);
         render_int (to->out, "product_id", line->product_id);
         quantity (to, "qty", part->qty_micro);
-        money (to, "amount", part->amount_minor);
+        order_money (to, "amount", part->amount_minor);
     }
 }
 
@@ -195,32 +127,38 @@ id_or_nil (const struct renderer *to, const char *name, int64_t id)
         render_nil (to->out, name);
 }
 
-static void
-discounts (const struct renderer *to)
+void
+order_discount_head (const struct renderer *to, const struct discount *discount)
+{
+    render_text (to->out, "layer", str_of (LAYER_NAMES[discount->layer]));
+    render_int (to->out, "program_id", discount->program_id);
+    id_or_nil (to, "rule_id", discount->rule_id);
+    render_int (to->out, "reward_id", discount->reward_id);
+    card_id (to, card_of_discount (to, discount));
+    if (discount->code.size > 0)
+        render_text (to->out, "code", discount->code);
+    else
+        render_nil (to->out, "code");
+    render_points (to->out, "points_cost", to->sign * discount->points_cost);
+    order_money (to, "amount", discount->amount_minor);
+}
+
+void
+order_discounts (const struct renderer *to)
 {
     const struct evaluation *evaluation = &to->record->evaluation;
     list (to, "discounts", evaluation->discount_count);
     for (uint32_t i = 0; i < evaluation->discount_count; i++) {
         const struct discount *discount = &evaluation->discounts[i];
-        wire_write_map (to->out, 10);
-        render_text (to->out, "layer", str_of (LAYER_NAMES[discount->layer]));
-        render_int (to->out, "program_id", discount->program_id);
-        id_or_nil (to, "rule_id", discount->rule_id);
-        render_int (to->out, "reward_id", discount->reward_id);
-        card_id (to, card_of_discount (to, discount));
-        if (discount->code.size > 0)
-            render_text (to->out, "code", discount->code);
-        else
-            render_nil (to->out, "code");
-        signed_points (to, "points_cost", to->sign * discount->points_cost);
-        money (to, "amount", discount->amount_minor);
+        wire_write_map (to->out, ORDER_DISCOUNT_FIELDS + 2);
+        order_discount_head (to, discount);
         discount_parts (to, discount);
-        taxes (to, discount->tax_count, discount->taxes);
+        order_taxes (to, discount->tax_count, discount->taxes);
     }
 }
 
-static void
-claims (const struct renderer *to)
+void
+order_claims (const struct renderer *to)
 {
     const struct evaluation *evaluation = &to->record->evaluation;
     const struct order *order = &to->record->order;
@@ -254,40 +192,40 @@ claims (const struct renderer *to)
     }
 }
 
-/* An effect as the reply counts it: what was taken back and given back lowers what was earned and redeemed. A
- * cancellation's effects are stored as what was moved then, so their sign is right as it is. */
-static int64_t
-earned (const struct card_effect *effect)
+int64_t
+order_earned (const struct card_effect *effect)
 {
     return effect->earned - effect->taken_back;
 }
 
-static int64_t
-redeemed (const struct card_effect *effect)
+int64_t
+order_redeemed (const struct card_effect *effect)
 {
     return effect->redeemed - effect->given_back;
 }
 
-static void
-points (const struct renderer *to)
+void
+order_points (const struct renderer *to, bool changes)
 {
     const struct order_record *record = to->record;
     list (to, "points", record->effect_count);
     for (uint32_t i = 0; i < record->effect_count; i++) {
         const struct card_effect *effect = &record->effects[i];
-        wire_write_map (to->out, 7);
+        wire_write_map (to->out, 7 + changes);
         card_id (to, effect->card_id);
         render_int (to->out, "program_id", effect->program_id);
-        signed_points (to, "earned", earned (effect));
-        signed_points (to, "redeemed", redeemed (effect));
-        signed_points (to, "balance", effect->balance);
-        signed_points (to, "debt", effect->debt);
+        render_points (to->out, "earned", order_earned (effect));
+        render_points (to->out, "redeemed", order_redeemed (effect));
+        render_points (to->out, "balance", effect->balance);
+        render_points (to->out, "debt", effect->debt);
         render_time (to->out, "expires", effect->lot_count > 0 ? effect->lots[0].expires : INSTANT_NEVER);
+        if (changes)
+            render_points (to->out, "change", effect->change);
     }
 }
 
-static void
-cards (const struct renderer *to)
+void
+order_cards (const struct renderer *to)
 {
     const struct order_record *record = to->record;
     uint32_t count = 0;
@@ -305,7 +243,7 @@ cards (const struct renderer *to)
             render_text (to->out, "code", effect->code);
         else
             render_nil (to->out, "code");
-        signed_points (to, "points", effect->balance);
+        render_points (to->out, "points", effect->balance);
         render_time (to->out, "expires", effect->lot_count > 0 ? effect->lots[0].expires : INSTANT_NEVER);
     }
 }
@@ -318,12 +256,12 @@ referral (const struct renderer *to, const struct referral_result *result, int64
     wire_write_map (to->out, 3);
     card_id (to, result->card_id);
     render_int (to->out, "program_id", result->program_id);
-    signed_points (to, "points", points);
+    render_points (to->out, "points", points);
 }
 
 /* Points for the owner of a referral code, and those that are taken back of one. */
-static void
-referrals (const struct renderer *to)
+void
+order_referrals (const struct renderer *to)
 {
     const struct order_record *record = to->record;
     const struct referral_result *own = &record->evaluation.referral;
@@ -337,8 +275,8 @@ referrals (const struct renderer *to)
 }
 
 /* `needed` and `missing` are units, money or points, as the kind says. */
-static void
-hints (const struct renderer *to)
+void
+order_hints (const struct renderer *to)
 {
     const struct evaluation *evaluation = &to->record->evaluation;
     list (to, "hints", evaluation->hint_count);
@@ -358,8 +296,8 @@ hints (const struct renderer *to)
     }
 }
 
-static void
-warnings (const struct renderer *to)
+void
+order_warnings (const struct renderer *to)
 {
     const struct order_record *record = to->record;
     list (to, "warnings", record->evaluation.warning_count);
@@ -379,8 +317,8 @@ warnings (const struct renderer *to)
     }
 }
 
-static void
-rejected (const struct renderer *to)
+void
+order_rejected (const struct renderer *to)
 {
     const struct evaluation *evaluation = &to->record->evaluation;
     list (to, "rejected", evaluation->rejection_count);
@@ -412,7 +350,7 @@ points_returned (const struct renderer *to)
             continue;
         wire_write_map (to->out, 2);
         card_id (to, record->effects[i].card_id);
-        signed_points (to, "points", record->effects[i].given_back);
+        render_points (to->out, "points", record->effects[i].given_back);
     }
     list (to, "shortfall", short_of);
     for (uint32_t i = 0; i < record->effect_count; i++) {
@@ -420,7 +358,7 @@ points_returned (const struct renderer *to)
             continue;
         wire_write_map (to->out, 3);
         card_id (to, record->effects[i].card_id);
-        signed_points (to, "points", record->effects[i].missing);
+        render_points (to->out, "points", record->effects[i].missing);
         render_text (to->out, "became", str_of (BECAME[record->effects[i].shortfall]));
     }
 }
@@ -462,8 +400,8 @@ give_back (const struct renderer *to, int64_t rest_minor)
     wire_write_decimal (to->out, rest_minor, to->digits, to->digits);
 }
 
-static void
-returned (const struct renderer *to)
+void
+order_returned (const struct renderer *to)
 {
     const struct order_record *record = to->record;
     int64_t back = -to->sign * record->evaluation.total_minor;
@@ -492,8 +430,8 @@ is_members_own (const struct order_record *record, const struct card_effect *eff
     return effect->is_created || record->kind == RECORD_CANCEL;
 }
 
-static const struct card_effect *
-effect_of_program (const struct order_record *record, int64_t program_id)
+const struct card_effect *
+order_effect_of_program (const struct order_record *record, int64_t program_id)
 {
     const struct card_effect *effects = record->effects;
     for (uint32_t i = 0; effects != NULL && i < record->effect_count; i++)
@@ -503,8 +441,8 @@ effect_of_program (const struct order_record *record, int64_t program_id)
 }
 
 /* The effect on the member's primary card; without a member, on the first card that was touched. */
-static const struct card_effect *
-primary_effect (const struct order_record *record)
+const struct card_effect *
+order_primary_effect (const struct order_record *record)
 {
     if (!record->order.has_partner)
         return record->effect_count > 0 ? &record->effects[0] : NULL;
@@ -517,8 +455,8 @@ primary_effect (const struct order_record *record)
     return NULL;
 }
 
-static bool
-has_returns (const struct order_record *record)
+bool
+order_has_returns (const struct order_record *record)
 {
     for (uint32_t i = 0; i < record->order.line_count; i++)
         if (record->order.lines[i].qty_micro < 0)
@@ -526,31 +464,8 @@ has_returns (const struct order_record *record)
     return record->kind != RECORD_PROCESS;
 }
 
-static void
-head (const struct renderer *to, bool replayed)
-{
-    const struct order_record *record = to->record;
-    const struct card_effect *primary = primary_effect (record);
-    render_text (to->out, "order_id", record->order.order_id);
-    render_bool (to->out, "replayed", replayed);
-    render_int (to->out, "catalog_version", record->catalog_version);
-    render_bool (to->out, "late", record->is_late);
-    render_time (to->out, "date", record->order.instant);
-    money (to, "amount_untaxed", record->evaluation.untaxed_minor);
-    money (to, "amount_tax", record->evaluation.tax_minor);
-    money (to, "amount_total", record->evaluation.total_minor);
-    signed_points (to, "points_earned", primary != NULL ? earned (primary) : 0);
-    signed_points (to, "points_redeemed", primary != NULL ? redeemed (primary) : 0);
-    if (record->membership.program_id != 0)
-        primary = effect_of_program (record, record->membership.program_id);
-    if (primary != NULL)
-        signed_points (to, "final_balance", primary->balance);
-    else
-        render_nil (to->out, "final_balance");
-}
-
-static void
-membership (const struct renderer *to)
+void
+order_membership (const struct renderer *to)
 {
     const struct record_membership *membership = &to->record->membership;
     if (!membership->is_kept) {
@@ -563,91 +478,33 @@ membership (const struct renderer *to)
     wire_write_map (to->out, 5);
     render_int (to->out, "before", membership->before);
     render_int (to->out, "after", membership->after);
-    money (&as_they_are, "spending", membership->spending_minor);
+    order_money (&as_they_are, "spending", membership->spending_minor);
     if (membership->has_next)
         render_int (to->out, "next_level", membership->next_level);
     else
         render_nil (to->out, "next_level");
     if (membership->has_next)
-        money (&as_they_are, "missing", membership->missing_minor);
+        order_money (&as_they_are, "missing", membership->missing_minor);
     else
         render_nil (to->out, "missing");
 }
 
-enum { HEAD_FIELDS = 11, BODY_FIELDS = 10, RETURN_FIELDS = 4 };
-
-static void
-result (const struct renderer *to, bool replayed)
+void
+order_head (const struct renderer *to)
 {
     const struct order_record *record = to->record;
-    const struct order *order = &record->order;
-    bool returns = has_returns (record), meta = order->meta.size > 0, charged = order->has_charged_total;
-    wire_write_map (to->out,
-                    HEAD_FIELDS + BODY_FIELDS + (returns ? RETURN_FIELDS : 0) + order->explain + charged + meta);
-    head (to, replayed);
-    taxes (to, record->evaluation.tax_count, record->evaluation.taxes);
-    lines (to);
-    discounts (to);
-    claims (to);
-    points (to);
-    cards (to);
-    referrals (to);
-    membership (to);
-    hints (to);
-    warnings (to);
-    if (returns)
-        returned (to);
-    if (order->explain)
-        rejected (to);
-    if (charged)
-        money (to, "charged_total", order->charged_total_minor);
-    if (meta) {
-        wire_write_cstr (to->out, "meta");
-        wire_write_raw (to->out, order->meta);
-    }
-}
-
-void
-render_order (const struct order_record *record, unsigned currency_digits, bool replayed, struct buf *out)
-{
-    struct renderer to = { out, currency_digits, record->kind == RECORD_CANCEL ? -1 : 1, record };
-    wire_write_map (out, 2);
-    wire_write_cstr (out, "ok");
-    wire_write_bool (out, true);
-    wire_write_cstr (out, "result");
-    result (&to, replayed);
-}
-
-void
-render_record (const struct order_record *record, unsigned currency_digits, struct buf *out)
-{
-    struct renderer to = { out, currency_digits, record->kind == RECORD_CANCEL ? -1 : 1, record };
-    result (&to, false);
-}
-
-void
-render_price_changed (const struct order_record *record, unsigned currency_digits, struct buf *out)
-{
-    struct renderer to = { out, currency_digits, 1, record };
-    char message[160], expected[DECIMAL_TEXT_MAX], total[DECIMAL_TEXT_MAX];
-    struct str text = { message, 0 };
-    decimal_format (record->order.expected_total_minor, currency_digits, currency_digits, expected);
-    decimal_format (record->evaluation.total_minor, currency_digits, currency_digits, total);
-    text.size = (uint32_t)snprintf (message, sizeof message,
-                                    "the order costs %s, not the expected %s; nothing was written", total, expected);
-
-    wire_write_map (out, 2);
-    wire_write_cstr (out, "ok");
-    wire_write_bool (out, false);
-    wire_write_cstr (out, "error");
-    wire_write_map (out, 4);
-    render_text (out, "code", str_of (error_code_name (ERROR_PRICE_CHANGED)));
-    render_text (out, "message", text);
-    render_bool (out, "retryable", false);
-    wire_write_cstr (out, "details");
-    wire_write_map (out, 3);
-    render_text (out, "expected_total", str_of (expected));
-    render_text (out, "amount_total", str_of (total));
-    wire_write_cstr (out, "quote");
-    result (&to, false);
+    const struct card_effect *primary = order_primary_effect (record);
+    render_int (to->out, "catalog_version", record->catalog_version);
+    render_bool (to->out, "late", record->is_late);
+    order_money (to, "amount_untaxed", record->evaluation.untaxed_minor);
+    order_money (to, "amount_tax", record->evaluation.tax_minor);
+    order_money (to, "amount_total", record->evaluation.total_minor);
+    render_points (to->out, "points_earned", primary != NULL ? order_earned (primary) : 0);
+    render_points (to->out, "points_redeemed", primary != NULL ? order_redeemed (primary) : 0);
+    if (record->membership.program_id != 0)
+        primary = order_effect_of_program (record, record->membership.program_id);
+    if (primary != NULL)
+        render_points (to->out, "final_balance", primary->balance);
+    else
+        render_nil (to->out, "final_balance");
 }

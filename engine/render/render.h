@@ -1,9 +1,8 @@
 /* render.h - answers from what was done: one function renders an order's reply from its record, now or years later. */
-#ifndef WORKER_RENDER_H
-#define WORKER_RENDER_H
+#ifndef RENDER_RENDER_H
+#define RENDER_RENDER_H
 
 #include "store/record.h"
-#include "worker/executor.h"
 
 /* Appends a reply body {ok: true, result: …} for an order's record; docs/protocol.md, "Answers of orders". A
  * cancellation is rendered with the signs of the order it undid reversed. */
