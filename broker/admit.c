@@ -61,6 +61,14 @@ check_room (const struct core *core, const struct client_message *message, struc
     return 0;
 }
 
+/* What another broker may well do at once: clients go there by `reason`. Returns -1. */
+static int
+refuse_here (struct error *failure, enum error_code code, const char *reason, const char *text)
+{
+    error_set (failure, code, "%s", text);
+    return error_detail (failure, "reason", "%s", reason);
+}
+
 /* Whether it can be served before its deadline. -1: unavailable or busy. */
 static int
 check_time (const struct core *core, const struct account *account, const struct request_header *header,
@@ -68,7 +76,7 @@ check_time (const struct core *core, const struct account *account, const struct
 {
     if (core->no_worker_us != INT64_MAX) {
         if (core->now_us - core->no_worker_us >= us_of_ms (core->settings.unavailable_after_ms))
-            return error_set (failure, ERROR_UNAVAILABLE, "no worker is connected");
+            return refuse_here (failure, ERROR_UNAVAILABLE, "no_worker", "no worker is connected");
         return 0;
     }
     int64_t wait_ms = rate_wait_ms (core, account->queued);
@@ -110,9 +118,13 @@ enqueue (struct core *core, struct client *client, const struct client_message *
 }
 
 static void
-answer_own (struct core *core, const struct client_message *message, const struct request_header *header)
+answer_own (struct core *core, const struct client_message *message, const struct request_header *header,
+            const struct method *method)
 {
-    stats_encode (core);
+    if (method == &METHOD_TABLE[METHOD_ADMIN_PING])
+        ping_encode (core);
+    else
+        stats_encode (core);
     if (!core->body.failed) {
         reply_result (core, message->peer, header->id);
         return;
@@ -130,7 +142,7 @@ admit_request (struct core *core, const struct client_message *message, const st
     struct client *client = NULL;
     int64_t retry_ms = rate_retry_ms (core, 0);
     if (core->is_draining)
-        error_set (&failure, ERROR_BUSY, "the broker is about to stop");
+        refuse_here (&failure, ERROR_BUSY, "draining", "the broker is about to stop");
     else if ((client = client_of (core, message->peer, message->user)) == NULL)
         error_set (&failure, ERROR_BUSY, "as many clients are connected as may be");
     if (client != NULL) {
@@ -162,7 +174,7 @@ admit (struct core *core, const struct client_message *message)
         return false;
     }
     if (method->target == TARGET_BROKER) {
-        answer_own (core, message, &header);
+        answer_own (core, message, &header, method);
         return false;
     }
     return admit_request (core, message, &header);

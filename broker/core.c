@@ -81,7 +81,7 @@ core_tick (struct core *core, int64_t now_us)
     accounts_tick (core);
     if (core->no_worker_us != INT64_MAX &&
         core->now_us - core->no_worker_us >= us_of_ms (core->settings.unavailable_after_ms))
-        dispatch_give_up (core, ERROR_UNAVAILABLE, "no worker is connected");
+        dispatch_give_up (core, ERROR_UNAVAILABLE, "no_worker", "no worker is connected");
     rate_tick (core);
     stats_tick (core);
     dispatch_all (core);
@@ -119,7 +119,7 @@ core_stop (struct core *core, int64_t now_us)
 {
     core_drain (core, now_us);
     core_advance (core, now_us);
-    dispatch_give_up (core, ERROR_BUSY, "the broker stops");
+    dispatch_give_up (core, ERROR_BUSY, "draining", "the broker stops");
     workers_leave (core);
 }
 

@@ -112,7 +112,7 @@ request_requeue (struct core *core, struct request *request)
 }
 
 void
-dispatch_give_up (struct core *core, enum error_code code, const char *text)
+dispatch_give_up (struct core *core, enum error_code code, const char *reason, const char *text)
 {
     int64_t retry_ms =
         core->settings.unavailable_after_ms > RETRY_MS_MIN ? core->settings.unavailable_after_ms : RETRY_MS_MIN;
@@ -122,6 +122,9 @@ dispatch_give_up (struct core *core, enum error_code code, const char *text)
         struct request *request = list_first (&client->queue, struct request, link);
         bool was_dispatched = request->dispatches > 0;
         request_detach (core, request);
-        request_fail (core, request, was_dispatched ? ERROR_WORKER_LOST : code, retry_ms, "%s", text);
+        struct error failure;
+        error_set (&failure, was_dispatched ? ERROR_WORKER_LOST : code, "%s", text);
+        error_detail (&failure, "reason", "%s", reason);
+        request_refuse (core, request, &failure, retry_ms);
     }
 }

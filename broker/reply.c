@@ -59,6 +59,12 @@ request_answer (struct core *core, struct request *request, struct str body, voi
 }
 
 void
+request_refuse (struct core *core, struct request *request, const struct error *failure, int64_t retry_ms)
+{
+    finish (core, request, send_failure (core, request->client->peer, request->id, failure, retry_ms));
+}
+
+void
 request_fail (struct core *core, struct request *request, enum error_code code, int64_t retry_ms, const char *format,
               ...)
 {
@@ -69,5 +75,5 @@ request_fail (struct core *core, struct request *request, enum error_code code, 
     va_end (args);
     struct error failure;
     error_set (&failure, code, "%s", text);
-    finish (core, request, send_failure (core, request->client->peer, request->id, &failure, retry_ms));
+    request_refuse (core, request, &failure, retry_ms);
 }

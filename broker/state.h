@@ -274,6 +274,8 @@ enum sent reply_failure (struct core *core, uint64_t peer, uint64_t id, const st
 void reply_result (struct core *core, uint64_t peer, uint64_t id);
 /* Answers with a body (`passed` as in core_output) and frees the request, which must be detached. */
 void request_answer (struct core *core, struct request *request, struct str body, void *passed);
+/* Likewise with a failure that has details. */
+void request_refuse (struct core *core, struct request *request, const struct error *failure, int64_t retry_ms);
 /* Answers with a failure and frees the request, which must be detached. */
 void request_fail (struct core *core, struct request *request, enum error_code code, int64_t retry_ms,
                    const char *format, ...) __attribute__ ((format (printf, 5, 6)));
@@ -283,8 +285,9 @@ void request_fail (struct core *core, struct request *request, enum error_code c
 void dispatch_all (struct core *core);
 /* A request whose worker is gone: to another one, or back to its client as worker_lost. */
 void request_requeue (struct core *core, struct request *request);
-/* Answers all waiting requests with the code (worker_lost where a worker had them before) and frees them. */
-void dispatch_give_up (struct core *core, enum error_code code, const char *text);
+/* Answers all waiting requests with the code and details.reason (worker_lost where a worker had them before) and frees
+ * them. */
+void dispatch_give_up (struct core *core, enum error_code code, const char *reason, const char *text);
 
 /* --- workers.c: sessions --- */
 bool worker_has_credit (const struct worker *worker);
@@ -300,5 +303,7 @@ void stats_latency (struct core *core, int64_t latency_us);
 void stats_tick (struct core *core);
 /* The reply body of admin.stats into core->body; core->body.failed when there was no memory. */
 void stats_encode (struct core *core);
+/* Likewise that of admin.ping: short, as clients ask often. */
+void ping_encode (struct core *core);
 
 #endif

@@ -206,6 +206,17 @@ encode_limited (const struct core *core, struct buf *out)
 }
 
 void
+ping_encode (struct core *core)
+{
+    struct buf *out = &core->body;
+    buf_clear (out);
+    wire_write_map (out, 2);
+    put_flag (out, "ok", true);
+    put_map (out, "result", 1);
+    put_flag (out, "draining", core->is_draining);
+}
+
+void
 stats_encode (struct core *core)
 {
     struct buf *out = &core->body;

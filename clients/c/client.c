@@ -22,6 +22,7 @@ struct loyalty_client {
     struct slots slots;
     unsigned timeout_ms, in_flight_max, silence_ms;
     unsigned in_flight;
+    bool is_sent_away;   /* the broker told a request that another may serve it */
     unsigned told;       /* requests that got done in this poll */
     int64_t next_due_ms; /* no request has anything to do before */
     struct buf header;
@@ -36,6 +37,7 @@ loyalty_options_init (struct loyalty_options *options)
         .in_flight_max = 1024,
         .silence_ms = 2000,
         .connect_ms = 500,
+        .probe_ms = 250,
         .backoff_min_ms = 20,
         .backoff_max_ms = 1000,
     };
@@ -52,6 +54,7 @@ check_options (const struct loyalty_options *options, struct loyalty_error *erro
         { "in_flight_max", options->in_flight_max, IN_FLIGHT_MAX },
         { "silence_ms", options->silence_ms, TTL_MAX_MS },
         { "connect_ms", options->connect_ms, TTL_MAX_MS },
+        { "probe_ms", options->probe_ms, TTL_MAX_MS },
         { "backoff_min_ms", options->backoff_min_ms, TTL_MAX_MS },
         { "backoff_max_ms", options->backoff_max_ms, TTL_MAX_MS },
     };
@@ -80,7 +83,7 @@ loyalty_client_new (const struct loyalty_options *options, struct loyalty_error 
     if (slots_init (&client->slots, options->in_flight_max + 1) != 0)
         failure_set (error, LOYALTY_INTERNAL, "out of memory");
     else if (connection_init (&client->connection, options, error) == 0) {
-        connection_update (&client->connection, clock_monotonic_ms ());
+        connection_update (&client->connection, clock_monotonic_ms (), false);
         return client;
     }
     loyalty_client_destroy (&client);
@@ -125,7 +128,7 @@ send_attempt (struct loyalty_client *client, struct slot *slot, int64_t now_ms)
     buf_clear (&client->header);
     request_header_encode (&header, &client->header);
     struct str bytes = { (const char *)client->header.data, (uint32_t)client->header.size };
-    if (client->header.failed || !connection_send (&client->connection, bytes, &slot->body, now_ms))
+    if (client->header.failed || !connection_send (&client->connection, bytes, &slot->body))
         return false;
     client->stats.sent++;
     client->stats.resent += slot->attempts > 0;
@@ -269,7 +272,8 @@ try_later (struct loyalty_client *client, struct slot *slot, int64_t now_ms)
     int64_t wait_ms = connection_backoff_ms (&client->connection, slot->attempts - 1);
     int64_t asked_ms = slot->error.retry_after_ms < TTL_MAX_MS ? slot->error.retry_after_ms : TTL_MAX_MS;
     /* Jitter on top of what the engine asks for, so that all who were refused do not come back at once. */
-    if (asked_ms > 0)
+    bool goes_elsewhere = slot->error.elsewhere && client->connection.settings.endpoint_count > 1;
+    if (asked_ms > 0 && !goes_elsewhere)
         wait_ms = asked_ms + (int64_t)connection_random (&client->connection, (uint64_t)asked_ms / 2 + 1);
     slot->due_ms = now_ms + wait_ms;
     if (slot->due_ms >= slot->deadline_ms) {
@@ -286,6 +290,9 @@ take_reply (struct loyalty_client *client, struct slot *slot, zmq_msg_t *body, i
 {
     zmq_msg_move (&slot->reply, body);
     slot->ok = failure_read_reply (message_bytes (&slot->reply), &slot->result, &slot->details, &slot->error);
+    client->is_sent_away |= !slot->ok && slot->error.elsewhere;
+    if (slot->ok || !slot->error.elsewhere)
+        connection_served (&client->connection);
     if (slot->ok) {
         slots_move (&client->slots, slot, LIST_DONE);
         return;
@@ -308,7 +315,7 @@ receive_all (struct loyalty_client *client, int64_t now_ms)
         struct slot *slot = NULL;
         if (frames.count != 2 || reply_header_decode (frame_bytes (&frames, 0), &id, NULL) != 0) {
             client->stats.garbage++;
-        } else {
+        } else if (id != CONNECTION_PING_ID) {
             slot = slots_by_id (&client->slots, id);
             /* An answer to an early attempt also counts while the request waits to be sent again. */
             if (slot == NULL || slot->attempts == 0 || slot->list > LIST_BACKOFF)
@@ -321,21 +328,13 @@ receive_all (struct loyalty_client *client, int64_t now_ms)
     }
 }
 
-/* The attempt will not be answered, as far as one can tell. */
-static void
-note_silence (struct slot *slot)
-{
-    slot->outcome_unknown = true;
-    slot->silences++;
-}
-
-/* All that was sent through a socket that is gone has to be sent again. */
+/* All that was sent through a socket that is gone has to be sent again. That is no silence about any one of them. */
 static void
 resend_all (struct loyalty_client *client)
 {
     struct slot *slot;
     while ((slot = slots_first (&client->slots, LIST_SENT)) != NULL) {
-        note_silence (slot);
+        slot->outcome_unknown = true;
         slots_move (&client->slots, slot, LIST_READY);
     }
 }
@@ -367,8 +366,10 @@ look_at_list (struct loyalty_client *client, enum list_name list, int64_t now_ms
         if (now_ms >= slot->deadline_ms) {
             expire (client, slot);
         } else if (list != LIST_READY && now_ms >= slot->due_ms) {
-            if (list == LIST_SENT)
-                note_silence (slot);
+            if (list == LIST_SENT) {
+                slot->outcome_unknown = true;
+                slot->silences++;
+            }
             slots_move (&client->slots, slot, LIST_READY);
         } else {
             wake_at (client, slot->deadline_ms);
@@ -401,14 +402,17 @@ refuse_unsent (struct loyalty_client *client)
 static void
 look_at_connection (struct loyalty_client *client, int64_t now_ms)
 {
-    enum connection_event event = connection_update (&client->connection, now_ms);
+    struct connection *connection = &client->connection;
+    bool is_waiting = client->slots.lists[LIST_SENT].count > 0;
+    enum connection_event event = connection_update (connection, now_ms, is_waiting);
     bool is_lost = event == CONNECTION_LOST;
     if (event == CONNECTION_REFUSED)
         refuse_unsent (client);
-    if (connection_is_silent (&client->connection, client->silence_ms, now_ms)) {
-        connection_give_up (&client->connection, now_ms);
+    if (client->is_sent_away && !is_lost && connection->settings.endpoint_count > 1) {
+        connection_give_up (connection, now_ms);
         is_lost = true;
     }
+    client->is_sent_away = false;
     if (is_lost)
         resend_all (client);
 }
@@ -560,6 +564,7 @@ loyalty_client_stats (const struct loyalty_client *client, struct loyalty_stats 
     *stats = client->stats;
     stats->connects = client->connection.opened;
     stats->connected = client->connection.connected;
+    stats->probes = client->connection.probes;
 }
 
 const char *

@@ -2,12 +2,13 @@
  *
  * A broker that is gone is noticed in three ways: ZMQ_IMMEDIATE takes the pipe away when the connection
  * breaks, so that the socket is no longer writable (fast: the machine is up, the broker is not); ZMTP's
- * heartbeats break a connection whose peer does not answer (the machine is gone); and the client calls
- * connection_give_up when answers stop coming (the broker hangs). A socket is never used again after
- * that: late replies to old requests die with it. */
+ * heartbeats break a connection whose peer does not answer (the machine is gone); and, long before them, where answers
+ * are owed and nothing comes, the broker is asked for a sign of life (it hangs, or packets are lost). A socket is never
+ * used again after that: late replies to old requests die with it. */
 #include "connection.h"
 #include "failure.h"
 #include "base/clock.h"
+#include "wire/envelope.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,23 @@
 
 enum { WAIT_UP_MAX_MS = 50 /* a broken connection shows only when the socket is asked */ };
 
+/* Appends one endpoint of `size` bytes. */
+static int
+add_endpoint (struct connection_settings *settings, const char *text, size_t size, struct loyalty_error *error)
+{
+    char **longer = realloc (settings->endpoints, (settings->endpoint_count + 1) * sizeof *longer);
+    if (longer == NULL)
+        return failure_set (error, LOYALTY_INTERNAL, "out of memory");
+    settings->endpoints = longer;
+    char *copy = strndup (text, size);
+    if (copy == NULL)
+        return failure_set (error, LOYALTY_INTERNAL, "out of memory");
+    longer[settings->endpoint_count++] = copy;
+    return strstr (copy, "://") != NULL ? 0
+                                        : failure_set (error, LOYALTY_INVALID_REQUEST,
+                                                       "endpoints: each must be like tcp://HOST:PORT or ipc://PATH");
+}
+
 static int
 copy_endpoints (struct connection_settings *settings, const struct loyalty_options *options,
                 struct loyalty_error *error)
@@ -25,17 +43,14 @@ copy_endpoints (struct connection_settings *settings, const struct loyalty_optio
     static const char *const DEFAULTS[] = { LOYALTY_ENDPOINT_DEFAULT };
     const char *const *endpoints = options->endpoint_count > 0 ? options->endpoints : DEFAULTS;
     unsigned count = options->endpoint_count > 0 ? options->endpoint_count : 1;
-    settings->endpoints = calloc (count, sizeof *settings->endpoints);
-    if (settings->endpoints == NULL)
-        return failure_set (error, LOYALTY_INTERNAL, "out of memory");
-    settings->endpoint_count = count;
     for (unsigned i = 0; i < count; i++) {
-        if (endpoints[i] == NULL || strstr (endpoints[i], "://") == NULL)
-            return failure_set (error, LOYALTY_INVALID_REQUEST,
-                                "endpoints: each must be like tcp://HOST:PORT or ipc://PATH");
-        settings->endpoints[i] = strdup (endpoints[i]);
-        if (settings->endpoints[i] == NULL)
-            return failure_set (error, LOYALTY_INTERNAL, "out of memory");
+        const char *at = endpoints[i] != NULL ? endpoints[i] : "";
+        do {
+            size_t size = strcspn (at, ",");
+            if (add_endpoint (settings, at, size, error) != 0)
+                return -1;
+            at += size;
+        } while (*at++ == ',');
     }
     return 0;
 }
@@ -47,6 +62,7 @@ connection_init (struct connection *connection, const struct loyalty_options *op
      * has no connection, and means nothing else. */
     connection->settings.queue_max = (int)(4 * options->in_flight_max + 100);
     connection->settings.connect_ms = options->connect_ms;
+    connection->settings.probe_ms = options->probe_ms;
     connection->settings.backoff_min_ms = options->backoff_min_ms;
     connection->settings.backoff_max_ms = options->backoff_max_ms;
     if (copy_endpoints (&connection->settings, options, error) != 0 ||
@@ -60,7 +76,10 @@ connection_init (struct connection *connection, const struct loyalty_options *op
     if (connection->context == NULL)
         return failure_set (error, LOYALTY_INTERNAL, "no ZeroMQ context");
     connection->state = CONNECTION_WAITING;
-    connection->endpoint = connection->settings.endpoint_count - 1; /* opening takes the next: the first */
+    /* Opening takes the next one. */
+    connection->endpoint = connection->settings.endpoint_count - 1;
+    if (!options->in_order)
+        connection->endpoint = (unsigned)connection_random (connection, connection->settings.endpoint_count);
     return 0;
 }
 
@@ -77,6 +96,7 @@ connection_free (struct connection *connection)
     close_socket (connection);
     if (connection->owns_context && connection->context != NULL)
         zmq_ctx_term (connection->context);
+    buf_free (&connection->ping);
     for (unsigned i = 0; i < connection->settings.endpoint_count; i++)
         free (connection->settings.endpoints[i]);
     free (connection->settings.endpoints);
@@ -113,7 +133,6 @@ open_next (struct connection *connection, int64_t now_ms)
     connection->endpoint = (connection->endpoint + 1) % settings->endpoint_count;
     connection->state = CONNECTION_OPENING;
     connection->due_ms = now_ms + settings->connect_ms;
-    connection->unanswered_ms = 0;
     connection->opened++;
     connection->trouble.code = ERROR_NONE;
     connection->socket = socket_open (connection->context, SOCKET_CLIENT, settings->queue_max, &connection->trouble);
@@ -153,6 +172,65 @@ is_writable (const struct connection *connection)
            (events & ZMQ_POLLOUT) != 0;
 }
 
+const char *
+connection_trouble (const struct connection *connection)
+{
+    if (connection->complaint != HANDSHAKE_NONE)
+        return handshake_text (connection->complaint);
+    return connection->trouble.code != ERROR_NONE ? connection->trouble.message : "";
+}
+
+bool
+connection_send (struct connection *connection, struct str header, zmq_msg_t *body)
+{
+    zmq_msg_t head, copy;
+    if (connection->state != CONNECTION_UP || message_copy_bytes (&head, header) != 0)
+        return false;
+    zmq_msg_init (&copy);
+    zmq_msg_t *const parts[] = { &head, &copy };
+    bool sent = zmq_msg_copy (&copy, body) == 0 && frames_send (connection->socket, parts, 2) == SENT;
+    zmq_msg_close (&head);
+    zmq_msg_close (&copy);
+    return sent;
+}
+
+/* Asks for a sign of life. Its id is nobody's: whatever answers it is dropped, but it was heard. */
+static bool
+send_ping (struct connection *connection)
+{
+    const struct request_header header = { .version = PROTOCOL_VERSION,
+                                           .id = CONNECTION_PING_ID,
+                                           .method = STR ("admin.ping"),
+                                           .ttl_ms = connection->settings.probe_ms };
+    struct buf *bytes = &connection->ping;
+    zmq_msg_t body;
+    buf_clear (bytes);
+    request_header_encode (&header, bytes);
+    if (bytes->failed || message_copy_bytes (&body, STR ("\x80")) != 0) /* an empty map */
+        return false;
+    connection->probes++;
+    bool sent = connection_send (connection, (struct str){ (const char *)bytes->data, (uint32_t)bytes->size }, &body);
+    zmq_msg_close (&body);
+    return sent;
+}
+
+/* False: the broker owes answers and gives no sign of life. */
+static bool
+is_alive (struct connection *connection, int64_t now_ms, bool is_waiting)
+{
+    const struct connection_settings *settings = &connection->settings;
+    unsigned rounds = connection->failures / settings->endpoint_count;
+    switch (liveness_look (&connection->liveness, now_ms, is_waiting, settings->probe_ms, rounds)) {
+    case LIVENESS_FINE:
+        return true;
+    case LIVENESS_ASK:
+        return send_ping (connection);
+    case LIVENESS_SILENT:
+        return false;
+    }
+    return true;
+}
+
 /* Looks at how handshakes ended. True: the last one failed, and a socket may not try again after that. */
 static bool
 is_rejected (struct connection *connection)
@@ -178,7 +256,7 @@ take_rejection (struct connection *connection, int64_t now_ms)
 }
 
 enum connection_event
-connection_update (struct connection *connection, int64_t now_ms)
+connection_update (struct connection *connection, int64_t now_ms, bool is_waiting)
 {
     switch (connection->state) {
     case CONNECTION_WAITING:
@@ -188,6 +266,7 @@ connection_update (struct connection *connection, int64_t now_ms)
     case CONNECTION_OPENING:
         if (is_writable (connection)) {
             connection->state = CONNECTION_UP;
+            liveness_begin (&connection->liveness, now_ms);
             connection->connected++;
             connection->complaint = HANDSHAKE_NONE;
             connection->refusals = 0;
@@ -199,7 +278,7 @@ connection_update (struct connection *connection, int64_t now_ms)
             connection_give_up (connection, now_ms);
         return CONNECTION_SAME;
     case CONNECTION_UP:
-        if (is_writable (connection))
+        if (is_writable (connection) && is_alive (connection, now_ms, is_waiting))
             return CONNECTION_SAME;
         connection_give_up (connection, now_ms);
         return CONNECTION_LOST;
@@ -207,36 +286,10 @@ connection_update (struct connection *connection, int64_t now_ms)
     return CONNECTION_SAME;
 }
 
-const char *
-connection_trouble (const struct connection *connection)
+void
+connection_served (struct connection *connection)
 {
-    if (connection->complaint != HANDSHAKE_NONE)
-        return handshake_text (connection->complaint);
-    return connection->trouble.code != ERROR_NONE ? connection->trouble.message : "";
-}
-
-bool
-connection_is_silent (const struct connection *connection, unsigned silence_ms, int64_t now_ms)
-{
-    unsigned rounds = connection->failures / connection->settings.endpoint_count;
-    return connection->state == CONNECTION_UP && connection->unanswered_ms != 0 &&
-           now_ms - connection->unanswered_ms >= (int64_t)silence_ms << (rounds < 6 ? rounds : 6);
-}
-
-bool
-connection_send (struct connection *connection, struct str header, zmq_msg_t *body, int64_t now_ms)
-{
-    zmq_msg_t head, copy;
-    if (connection->state != CONNECTION_UP || message_copy_bytes (&head, header) != 0)
-        return false;
-    zmq_msg_init (&copy);
-    zmq_msg_t *const parts[] = { &head, &copy };
-    bool sent = zmq_msg_copy (&copy, body) == 0 && frames_send (connection->socket, parts, 2) == SENT;
-    zmq_msg_close (&head);
-    zmq_msg_close (&copy);
-    if (sent && connection->unanswered_ms == 0)
-        connection->unanswered_ms = now_ms;
-    return sent;
+    connection->failures = 0;
 }
 
 bool
@@ -244,8 +297,7 @@ connection_receive (struct connection *connection, struct frames *frames)
 {
     if (connection->socket == NULL || frames_receive (connection->socket, frames) != 1)
         return false;
-    connection->unanswered_ms = 0;
-    connection->failures = 0;
+    liveness_heard (&connection->liveness, clock_monotonic_ms ());
     return true;
 }
 

@@ -3,10 +3,14 @@
 #define CLIENT_CONNECTION_H
 
 #include "curve.h"
+#include "liveness.h"
 #include "loyalty/client.h"
 
 #include "net/handshake.h"
 #include "net/socket.h"
+
+/* Requests have ids from 1. */
+enum { CONNECTION_PING_ID = 0 };
 
 enum connection_state {
     CONNECTION_WAITING, /* no socket: every endpoint failed, the next try comes at due_ms */
@@ -25,7 +29,7 @@ enum connection_event {
 struct connection_settings {
     char **endpoints;
     unsigned endpoint_count;
-    unsigned connect_ms, backoff_min_ms, backoff_max_ms;
+    unsigned connect_ms, probe_ms, backoff_min_ms, backoff_max_ms;
     int queue_max;
     struct certificate keys; /* CURVE; server_key is empty without */
 };
@@ -36,11 +40,12 @@ struct connection {
     bool owns_context;
     enum connection_state state;
     unsigned endpoint;   /* index of the one in use */
-    unsigned failures;   /* sockets given up since a broker last answered */
+    unsigned failures;   /* sockets given up since a broker last served */
     int64_t due_ms;
-    int64_t unanswered_ms; /* when the first message was sent since anything was received; 0: none was */
+    struct liveness liveness;
+    struct buf ping;     /* its header */
     uint64_t random;     /* of the jitter */
-    uint64_t opened, connected;
+    uint64_t opened, connected, probes;
     struct handshake_watch watch;
     enum handshake complaint; /* how the last handshake failed; HANDSHAKE_NONE once one succeeded */
     unsigned refusals;        /* of handshakes, one after another */
@@ -51,15 +56,12 @@ struct connection {
 int connection_init (struct connection *connection, const struct loyalty_options *options, struct loyalty_error *error);
 void connection_free (struct connection *connection);
 
-/* Opens, gives up and finds out what became of the socket. CONNECTION_LOST: what was sent through it and not
- * answered is lost; it has been replaced. */
-enum connection_event connection_update (struct connection *connection, int64_t now_ms);
+/* Opens, gives up and finds out what became of the socket; to be called after all that came was received. `is_waiting`:
+ * something that was sent is not answered; then the broker's signs of life are watched for, and asked for.
+ * CONNECTION_LOST: what was sent through it and not answered is lost; it has been replaced. */
+enum connection_event connection_update (struct connection *connection, int64_t now_ms, bool is_waiting);
 
-/* Whether nothing was received for too long after something was sent: `silence_ms`, doubled for each round of
- * endpoints that were given up since, for an engine that is slow at one request is not dead. */
-bool connection_is_silent (const struct connection *connection, unsigned silence_ms, int64_t now_ms);
-
-/* Gives the socket up (its broker is silent) and goes on to the next endpoint. */
+/* Gives the socket up and goes on to the next endpoint. */
 void connection_give_up (struct connection *connection, int64_t now_ms);
 
 /* Whether the last handshake failed because this client's key, or the lack of one, is refused. */
@@ -70,9 +72,11 @@ connection_is_refused (const struct connection *connection)
 }
 /* Why there is no connection, as far as that is known; else empty. */
 const char *connection_trouble (const struct connection *connection);
+/* The broker does what it is there for: endpoints that failed are forgotten. */
+void connection_served (struct connection *connection);
 
 /* Sends header and body; *body is left as it was, sharing its bytes. False: not now. */
-bool connection_send (struct connection *connection, struct str header, zmq_msg_t *body, int64_t now_ms);
+bool connection_send (struct connection *connection, struct str header, zmq_msg_t *body);
 
 /* Takes one message; *frames is to be closed. False: none is there. */
 bool connection_receive (struct connection *connection, struct frames *frames);

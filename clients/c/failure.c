@@ -37,6 +37,17 @@ read_rest (struct str body, struct str *details, struct loyalty_error *error)
         *details = (struct str){ value.start, (uint32_t)(loyalty_skip (&value) - value.start) };
 }
 
+/* The reasons by which a broker sends its clients to another. */
+static bool
+is_elsewhere (const struct error *failure)
+{
+    for (unsigned i = 0; i < failure->detail_count; i++)
+        if (strcmp (failure->details[i].name, "reason") == 0)
+            return strcmp (failure->details[i].value, "draining") == 0 ||
+                   strcmp (failure->details[i].value, "no_worker") == 0;
+    return false;
+}
+
 bool
 failure_read_reply (struct str body, struct str *result, struct str *details, struct loyalty_error *error)
 {
@@ -55,6 +66,7 @@ failure_read_reply (struct str body, struct str *result, struct str *details, st
     enum loyalty_code code = failure.code == ERROR_NONE ? LOYALTY_INTERNAL : (enum loyalty_code)failure.code;
     failure_set (error, code, "%s", failure.message);
     error->retry_after_ms = retry_after_ms;
+    error->elsewhere = is_elsewhere (&failure);
     read_rest (body, details, error);
     return false;
 }

@@ -56,7 +56,8 @@ enum method_target {
     X (JOB_RUN, "job.run", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_RUN, "a step of a background job; again until it is done") \
     X (REFERRAL_CREATE, "referral.create", ROLES_SALES, SCOPE_OP, TARGET_BATCH, REFERRAL_CREATE, "a member's referral code: the one there is, or a new one") \
     X (MEMBER_MERGE, "member.merge", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBER_MERGE, "make one member of two") \
-    X (MEMBER_FORGET, "member.forget", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBER_FORGET, "take out all that tells who a member was; sums stay")
+    X (MEMBER_FORGET, "member.forget", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBER_FORGET, "take out all that tells who a member was; sums stay") \
+    X (ADMIN_PING, "admin.ping", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "a sign of life of the broker, without waiting")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

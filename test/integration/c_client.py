@@ -29,6 +29,9 @@ class Options(ctypes.Structure):
         ("public_key", ctypes.c_char_p),
         ("secret_key", ctypes.c_char_p),
         ("zmq_context", ctypes.c_void_p),
+        ("key_file", ctypes.c_char_p),
+        ("probe_ms", ctypes.c_uint),
+        ("in_order", ctypes.c_bool),
     ]
 
 
@@ -40,6 +43,7 @@ class Error(ctypes.Structure):
         ("retryable", ctypes.c_bool),
         ("outcome_unknown", ctypes.c_bool),
         ("retry_after_ms", ctypes.c_int64),
+        ("elsewhere", ctypes.c_bool),
     ]
 
 
@@ -75,7 +79,7 @@ class Reply(ctypes.Structure):
 class Stats(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_uint64)
-        for name in ("submitted", "sent", "resent", "succeeded", "failed", "late", "garbage", "connects", "connected")
+        for name in ("submitted", "sent", "resent", "succeeded", "failed", "late", "garbage", "connects", "connected", "probes")
     ]
 
 
@@ -134,7 +138,7 @@ def texts(values):
     return (ctypes.c_char_p * len(values))(*[value.encode() for value in values])
 
 
-def make_options(library, endpoints, timeout, silence, connect_timeout, backoff, in_flight=1024):
+def make_options(library, endpoints, timeout, silence, connect_timeout, probe, backoff, in_flight=1024, in_order=False):
     """The options of a client; they borrow from the list of endpoints that they hold."""
     options = Options()
     library.loyalty_options_init(ctypes.byref(options))
@@ -144,6 +148,8 @@ def make_options(library, endpoints, timeout, silence, connect_timeout, backoff,
     options.timeout_ms = int(timeout * 1000)
     options.silence_ms = int(silence * 1000)
     options.connect_ms = int(connect_timeout * 1000)
+    options.probe_ms = int(probe * 1000)
+    options.in_order = in_order
     options.backoff_min_ms, options.backoff_max_ms = (int(seconds * 1000) for seconds in backoff)
     options.in_flight_max = in_flight
     return options
@@ -152,9 +158,12 @@ def make_options(library, endpoints, timeout, silence, connect_timeout, backoff,
 class Client:
     """One client of the library."""
 
-    def __init__(self, endpoints, timeout=5.0, silence=2.0, connect_timeout=0.5, backoff=(0.02, 1.0), in_flight=1024):
+    def __init__(self, endpoints, timeout=5.0, silence=2.0, connect_timeout=0.5, probe=0.25, backoff=(0.02, 1.0),
+                 in_flight=1024, in_order=False):
         self.library = load_library()
-        self.options = make_options(self.library, endpoints, timeout, silence, connect_timeout, backoff, in_flight)
+        self.options = make_options(
+            self.library, endpoints, timeout, silence, connect_timeout, probe, backoff, in_flight, in_order
+        )
         error = Error()
         self.pointer = ctypes.c_void_p(self.library.loyalty_client_new(ctypes.byref(self.options), ctypes.byref(error)))
         if not self.pointer:

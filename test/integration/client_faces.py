@@ -8,7 +8,7 @@ import pytest
 from harness import BUILD  # also puts the Python client on the path
 from loyalty_client import AsyncClient, Client, LoyaltyError
 
-HURRY = {"timeout": 3.0, "silence": 0.15, "connect_timeout": 0.15, "backoff": (0.005, 0.02)}
+HURRY = {"timeout": 3.0, "silence": 0.15, "connect_timeout": 0.15, "probe": 0.1, "backoff": (0.005, 0.02), "in_order": True}
 
 
 class PythonFace:

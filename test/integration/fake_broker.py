@@ -49,9 +49,11 @@ class FakeBroker:
     they are); a list of bytes objects inside a tuple (all frames as they are); or None, for silence. The pair
     (seconds, any of these) inside `later` delays it."""
 
-    def __init__(self, answer=None, endpoint=None):
+    def __init__(self, answer=None, endpoint=None, is_mute=False):
+        self.is_mute = is_mute  # gives no sign of life when it is asked for one
         self.answer = answer or (lambda request: ok(echo=request.body, number=request.number))
         self.requests = []
+        self.pings = 0  # questions for a sign of life: answered, and not among the requests
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -76,6 +78,10 @@ class FakeBroker:
         self.thread.join()
         self.socket.close()
         self.context.term()
+
+    def identities(self):
+        """Of the connections over which requests came."""
+        return {request.identity for request in self.requests}
 
     def later(self, seconds, request, reply):
         """Sends `reply` to `request` after a while."""
@@ -106,6 +112,12 @@ class FakeBroker:
     def _take(self, frames):
         identity, header, body = frames
         request = Request(identity, header, body, len(self.requests) + 1)
+        if request.method == "admin.ping" and request.id == 0:  # what client libraries ask by themselves
+            self.pings += 1
+            if self.is_mute:
+                return
+            self._reply(request, ok(draining=False))
+            return
         self.requests.append(request)
         self._reply(request, self.answer(request))
 

@@ -110,16 +110,16 @@ class Engine:
     """An engine of its own. ``options`` are further arguments of `loyalty up`; ``data`` its data folder, where it
     is not to have a temporary one, made by a first start of its own."""
 
-    def __init__(self, *options, buckets=1, workers=2, currency="EUR", time_zone="UTC", data=None):
+    def __init__(self, *options, buckets=1, workers=2, brokers=1, currency="EUR", time_zone="UTC", data=None):
         self.folder = temporary_folder()
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.log = self.folder / "up.log"
         first_options = ("--buckets", str(buckets), "--currency", currency, "--time-zone", time_zone)
         if data is None and "--database" not in options:
             copy_new_folder(first_options, self.data)
-        self.arguments = [program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers), *first_options]
+        self.arguments = [program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers), "--brokers", str(brokers), *first_options]
         if "--listen" not in options:
-            self.arguments += ["--listen", "tcp://127.0.0.1:*"]
+            self.arguments += ["--listen", ",".join(["tcp://127.0.0.1:*"] * brokers)]
         self.arguments += options
         self.buckets = buckets
         self.workers = workers
@@ -172,8 +172,12 @@ class Engine:
     def _wait_for_workers(self):
         from loyalty_client import Client
 
-        with Client(self.endpoint) as client:
-            wait_until(lambda: len(client.call("admin.stats")["workers"]) >= self.workers, START_S, "all workers to say hello")
+        for endpoint in self.endpoints:
+            with Client(endpoint) as client:
+                wait_until(
+                    lambda client=client: len(client.call("admin.stats")["workers"]) >= self.workers,
+                    START_S, "all workers to say hello",
+                )  # fmt: skip
 
     def stop(self, timeout=90):
         """Stops it as Ctrl-C would, and checks that nothing complained or was left."""
@@ -229,7 +233,13 @@ class Engine:
 
     @property
     def endpoint(self):
+        """Of all brokers, separated by commas, as clients take it."""
         return (self.data / "endpoint").read_text().strip()
+
+    @property
+    def endpoints(self):
+        """Of each broker."""
+        return self.endpoint.split(",")
 
     @property
     def worker_endpoint(self):

@@ -125,11 +125,26 @@ def test_other_errors_are_final(broker, connect, code):
     assert not error.outcome_unknown and len(broker.requests) == 1
 
 
-def test_silence_comes_again_through_a_fresh_socket(broker, connect):
+def test_silence_about_a_request_of_a_broker_that_lives_comes_again_through_its_socket(broker, connect):
     broker.answer = lambda request: None if request.number == 1 else ok(number=request.number)
     assert connect(broker.endpoint).call("order.process", {"order_id": "A"}) == {"number": 2}
     first, second = broker.requests
-    assert first.identity != second.identity and first.body_bytes == second.body_bytes
+    assert first.identity == second.identity and first.body_bytes == second.body_bytes
+
+
+def test_a_slow_answer_of_a_broker_that_lives_is_waited_for(broker, connect):
+    broker.answer = lambda request: broker.later(1.0, request, ok(number=request.number))
+    client = connect(broker.endpoint, silence=2.5)
+    assert client.call("order.process", {"order_id": "A"}, timeout=5) == {"number": 1}
+    assert len(broker.requests) == 1 and broker.pings >= 2
+
+
+def test_a_silent_broker_is_replaced_by_a_fresh_socket(connect):
+    """One that answers nothing, not even whether it lives; there is no other."""
+    with FakeBroker(is_mute=True) as broker:
+        broker.answer = lambda request: ok(number=request.number) if len(broker.identities()) > 1 else None
+        assert connect(broker.endpoint, silence=2.5).call("order.process", {"order_id": "A"})["number"] > 1
+        assert broker.requests[0].body_bytes == broker.requests[-1].body_bytes
 
 
 def test_no_answer_until_the_deadline(broker, connect):
@@ -200,6 +215,80 @@ def test_a_broker_that_hangs(connect):
         first.hanging.set()
         assert client.call("order.process", {"order_id": "A"})["number"] == 1
         first.hanging.clear()
+
+
+def test_a_broker_that_hangs_is_left_within_a_second(connect):
+    """With the settings that clients have by themselves."""
+    with FakeBroker() as first, FakeBroker() as second:
+        client = connect([first.endpoint, second.endpoint], probe=0.25, silence=2.0, connect_timeout=0.5, backoff=(0.02, 1.0))
+        client.call("order.get", {})
+        first.hanging.set()
+        begun = time.monotonic()
+        client.call("order.process", {"order_id": "A"}, timeout=10)
+        assert 0.4 < time.monotonic() - begun < 1.0
+        assert len(second.requests) == 1
+        first.hanging.clear()
+
+
+@pytest.mark.parametrize("code, reason", [("busy", "draining"), ("unavailable", "no_worker"), ("worker_lost", "draining")])
+def test_a_broker_that_sends_its_clients_away(connect, code, reason):
+    with FakeBroker() as first, FakeBroker() as second:
+        first.answer = lambda request: failure(code, retryable=True, retry_after_ms=3000, reason=reason)
+        client = connect([first.endpoint, second.endpoint], timeout=5)
+        begun = time.monotonic()
+        for number in range(1, 4):
+            assert client.call("card.create", {}, timeout=5)["number"] == number
+        assert time.monotonic() - begun < 2, "how soon the first one could does not matter"
+        assert len(first.requests) == 1 and first.requests[0].key == second.requests[0].key
+
+
+def test_other_refusals_do_not_send_away(connect):
+    with FakeBroker() as first, FakeBroker() as second:
+        first.answer = lambda request: failure("busy", retryable=True, retry_after_ms=10) if request.number < 3 else ok()
+        connect([first.endpoint, second.endpoint]).call("card.create", {})
+        assert len(first.requests) == 3 and not second.requests
+
+
+def test_the_only_broker_is_not_left(broker, connect):
+    broker.answer = lambda request: failure("busy", retryable=True, reason="draining") if request.number < 3 else ok()
+    connect(broker.endpoint).call("card.create", {})
+    assert len(broker.identities()) == 1
+
+
+def test_when_all_brokers_send_away_clients_wait_longer_each_time(connect):
+    refusal = failure("unavailable", retryable=True, reason="no_worker")
+    with FakeBroker(lambda request: refusal) as first, FakeBroker(lambda request: refusal) as second:
+        client = connect([first.endpoint, second.endpoint], backoff=(0.02, 1.0))
+        assert raised(client, "card.create", {}, timeout=1.5).code == "unavailable"
+        assert 4 <= len(first.requests) + len(second.requests) <= 16
+        assert first.requests and second.requests
+
+
+def test_many_at_once_move_together(connect, face):
+    """All that a broker has not answered when it sends its clients away is done by the other, once each."""
+    with FakeBroker() as first, FakeBroker() as second:
+        first.answer = lambda request: None if request.number <= 100 else failure("busy", retryable=True, reason="draining")
+        second.answer = lambda request: ok(order_id=request.body["order_id"])
+        client = connect([first.endpoint, second.endpoint], silence=2.0, timeout=10)
+        count = 1 if face is FACES["python"] else 101
+        if count == 1:
+            first.answer = lambda request: failure("busy", retryable=True, reason="draining")
+        calls = [("order.get", {"order_id": f"A-{number}"}) for number in range(count)]
+        assert client.call_many(calls) == [{"order_id": f"A-{number}"} for number in range(count)]
+        assert len(second.requests) == count
+
+
+def test_clients_spread_over_brokers(connect):
+    with FakeBroker() as first, FakeBroker() as second:
+        for _ in range(40):
+            connect([first.endpoint, second.endpoint], in_order=False).call("order.get", {})
+        assert min(len(first.requests), len(second.requests)) >= 5
+        assert len(first.requests) + len(second.requests) == 40
+
+
+def test_a_text_of_endpoints_with_commas(connect):
+    with FakeBroker() as second:
+        assert connect(f"{free_endpoint()},{second.endpoint}").call("order.get", {})["number"] == 1
 
 
 def test_late_replies_are_not_taken_for_others(broker, connect):

@@ -58,6 +58,7 @@ SENT = [
     ("reference_put", (), {"stores": [{"store_id": 1}]}, "reference.put", {"stores": [{"store_id": 1}]}),
     ("admin_health", (), {}, "admin.health", {}),
     ("admin_stats", (), {}, "admin.stats", {}),
+    ("admin_ping", (), {}, "admin.ping", {}),
     ("coupon_generate", (3, "A-########"), {"batch": "b"}, "coupon.generate",
      {"program_id": 3, "pattern": "A-########", "batch": "b"}),
     ("points_hold", (5,), {"card_id": 3}, "points.hold", {"card_id": 3, "points": 5}),

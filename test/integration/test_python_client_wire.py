@@ -15,7 +15,7 @@ import pytest
 from harness import BUILD, ROOT  # also puts the Python client on the path
 
 import loyalty_client
-from loyalty_client import _load, _wire
+from loyalty_client import _load, _retry, _wire
 
 TABLES = pathlib.Path(loyalty_client.__file__).parent / "_tables.py"
 
@@ -31,6 +31,19 @@ def vectors(name):
 def test_affinity(case):
     assert loyalty_client.affinity(case["body"]) == int(case["affinity"])
     assert msgpack.packb(case["body"]).hex() == case["body_hex"]
+
+
+@vectors("liveness")
+def test_liveness(case):
+    live = _retry.Liveness(0.0)
+    for step in case["steps"]:
+        now = step["at_ms"] / 1000
+        if "heard" in step:
+            live.heard(now)
+            continue
+        # A hair more patience than binary fractions of seconds could spoil.
+        verdict = live.look(now, step["waiting"], case["patience_ms"] / 1000 - 1e-9, case["rounds"])
+        assert verdict == step["look"], step
 
 
 @vectors("bodies")

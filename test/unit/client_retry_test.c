@@ -147,17 +147,96 @@ Test (retry, other_errors_are_final)
     cr_expect_eq (stats ().sent, 1);
 }
 
-Test (retry, silence_is_sent_again_through_a_fresh_socket)
+Test (retry, silence_of_a_broker_is_answered_with_a_fresh_socket)
 {
     uint8_t identity[64];
+    router.is_mute = true;
     uint64_t handle = submit ("order.process", 0);
     take ();
     memcpy (identity, taken.identity, taken.identity_size);
-    take ();
-    cr_expect_neq (memcmp (identity, taken.identity, taken.identity_size), 0, "the same socket");
+    do
+        take ();
+    while (memcmp (identity, taken.identity, taken.identity_size) == 0);
     router_ok (&router, &taken, 5);
     expect_number (handle, 5);
     cr_expect_eq (stats ().connects, 2);
+    cr_expect_geq (stats ().probes, 1);
+}
+
+Test (retry, a_broker_that_lives_is_waited_for)
+{
+    uint64_t handle = submit ("order.process", 0);
+    take ();
+    struct taken first = taken;
+    take (); /* again, as the request is not answered, but through the same socket */
+    cr_expect_eq (memcmp (first.identity, taken.identity, taken.identity_size), 0);
+    router_ok (&router, &taken, 5);
+    expect_number (handle, 5);
+    cr_expect_eq (stats ().connects, 1);
+    cr_expect_geq (stats ().probes, 1);
+    cr_expect_eq (stats ().late + stats ().garbage, 0, "answers to probes are neither");
+}
+
+Test (retry, a_broker_that_sends_its_clients_away)
+{
+    struct router second;
+    static const struct {
+        const char *code, *reason;
+        bool is_left;
+    } CASES[] = {
+        { "busy", "draining", true },
+        { "unavailable", "no_worker", true },
+        { "worker_lost", "draining", true },
+        { "busy", "full", false },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        router_open (&second, NULL);
+        loyalty_client_destroy (&client);
+        client = router_client (router.endpoint, second.endpoint);
+        uint64_t refused = submit ("order.process", 0), waiting = submit ("order.process", 0);
+        take ();
+        router_refuse (&router, &taken, CASES[i].code, CASES[i].reason);
+        take (); /* the other one, which is never answered here */
+        if (!CASES[i].is_left) {
+            take ();
+            cr_expect_eq (taken.header.id, refused, "%s %s", CASES[i].code, CASES[i].reason);
+            cr_expect_eq (stats ().connects, 1);
+        } else {
+            cr_assert (router_take (&second, client, 3000, &taken), "%s %s", CASES[i].code, CASES[i].reason);
+            cr_expect_eq (taken.header.id, waiting, "what was not answered goes first");
+            router_ok (&second, &taken, 1);
+            cr_assert (router_take (&second, client, 3000, &taken));
+            cr_expect_eq (taken.header.id, refused);
+            router_ok (&second, &taken, 2);
+            expect_number (waiting, 1);
+            expect_number (refused, 2);
+        }
+        router_close (&second);
+    }
+}
+
+Test (retry, the_only_broker_is_not_left)
+{
+    uint64_t handle = submit ("order.process", 0);
+    take ();
+    router_refuse (&router, &taken, "busy", "draining");
+    take ();
+    router_ok (&router, &taken, 1);
+    expect_number (handle, 1);
+    cr_expect_eq (stats ().connects, 1);
+}
+
+Test (retry, endpoints_with_commas)
+{
+    char text[600];
+    loyalty_client_destroy (&client);
+    snprintf (text, sizeof text, "tcp://127.0.0.1:1,%s", router.endpoint);
+    client = router_client (text, NULL);
+    uint64_t handle = submit ("order.get", 0);
+    take ();
+    router_ok (&router, &taken, 1);
+    expect_number (handle, 1);
+    cr_expect_str_eq (loyalty_client_endpoint (client), router.endpoint);
 }
 
 Test (retry, silence_about_one_request_while_others_are_answered_keeps_the_socket)
@@ -224,7 +303,7 @@ Test (retry, nobody_there)
 
 Test (retry, a_deadline_shorter_than_the_silence_does_not_keep_a_dead_broker)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         submit ("order.get", 60);
         expect_failure (LOYALTY_UNAVAILABLE);
     }
@@ -399,6 +478,10 @@ Test (retry, wrong_options)
     loyalty_options_init (&options);
     options.endpoints = endpoints;
     options.endpoint_count = 1;
+    cr_expect_null (loyalty_client_new (&options, &error));
+    cr_expect_eq (error.code, LOYALTY_INVALID_REQUEST);
+    const char *const lists[] = { "tcp://127.0.0.1:7600,localhost:7600" };
+    options.endpoints = lists;
     cr_expect_null (loyalty_client_new (&options, &error));
     cr_expect_eq (error.code, LOYALTY_INVALID_REQUEST);
     loyalty_options_init (&options);

@@ -53,7 +53,10 @@ router_take (struct router *router, struct loyalty_client *client, int wait_ms, 
             taken->body_size = next_frame (router->socket, taken->body, sizeof taken->body);
             struct str header = { (const char *)taken->header_bytes, (uint32_t)taken->header_size };
             cr_assert_eq (request_header_decode (header, &taken->header, &err), 0, "%s", err.message);
-            return true;
+            if (!str_equal (taken->header.method, STR ("admin.ping")))
+                return true;
+            if (!router->is_mute)
+                router_ok (router, taken, 0);
         }
     } while (clock_monotonic_ms () < until_ms);
     return false;
@@ -104,6 +107,18 @@ router_error (struct router *router, const struct taken *to, const char *code, i
     buf_free (&body);
 }
 
+void
+router_refuse (struct router *router, const struct taken *to, const char *code, const char *reason)
+{
+    struct buf body = { 0 };
+    struct error err;
+    error_set (&err, error_code_by_name (code), "said the test");
+    error_detail (&err, "reason", "%s", reason);
+    reply_error_encode (&err, 0, &body);
+    router_reply (router, to, to->header.id, body.data, body.size);
+    buf_free (&body);
+}
+
 struct loyalty_client *
 router_client (const char *endpoint, const char *second)
 {
@@ -113,7 +128,8 @@ router_client (const char *endpoint, const char *second)
     loyalty_options_init (&options);
     options.endpoints = endpoints;
     options.endpoint_count = second != NULL ? 2 : 1;
-    options.silence_ms = options.connect_ms = 100;
+    options.silence_ms = options.connect_ms = options.probe_ms = 100;
+    options.in_order = true;
     options.backoff_min_ms = 5;
     options.backoff_max_ms = 20;
     options.timeout_ms = 3000;

@@ -11,6 +11,7 @@
 struct router {
     void *context, *socket;
     char endpoint[256];
+    bool is_mute; /* gives no sign of life when it is asked for one */
 };
 
 /* One request as it came. */
@@ -28,7 +29,8 @@ struct taken {
 void router_open (struct router *router, const char *endpoint);
 void router_close (struct router *router);
 
-/* Lets the client work until a request comes; false: none did within `wait_ms`. */
+/* Lets the client work until a request comes, telling it meanwhile that the broker lives; false: none did within
+ * `wait_ms`. */
 bool router_take (struct router *router, struct loyalty_client *client, int wait_ms, struct taken *taken);
 
 /* Sends a reply: with a header for `id` and this body; with these frames; with ok and a result of one number. */
@@ -36,9 +38,11 @@ void router_reply (struct router *router, const struct taken *to, uint64_t id, c
 void router_frames (struct router *router, const struct taken *to, unsigned count, const char *const *frames);
 void router_ok (struct router *router, const struct taken *to, int64_t number);
 void router_error (struct router *router, const struct taken *to, const char *code, int64_t retry_after_ms);
+/* An error with details.reason. */
+void router_refuse (struct router *router, const struct taken *to, const char *code, const char *reason);
 
-/* A client of `endpoint` (and `second`, unless NULL) that is in a hurry: silence 100 ms, connect 100 ms, backoff 5
- * to 20 ms, timeout 3 s, 8 in flight. */
+/* A client of `endpoint` (and `second`, unless NULL) that is in a hurry: silence, connect and probe 100 ms, backoff
+ * 5 to 20 ms, timeout 3 s, 8 in flight. */
 struct loyalty_client *router_client (const char *endpoint, const char *second);
 
 /* The `cases` of test/vectors/NAME.json, a new reference. */

@@ -1,5 +1,6 @@
 /* client_vectors_test.c - the C client against the vectors that every client of the protocol has to pass. */
 #include "client_router.h"
+#include "liveness.h"
 #include "loyalty/json.h"
 
 #include <criterion/criterion.h>
@@ -109,6 +110,35 @@ expect_error (const json_t *expected, const struct loyalty_reply *reply, const c
         reply->details_size > 0 ? loyalty_json_decode (reply->details, reply->details_size, NULL) : json_object ();
     cr_expect (json_equal (details, json_object_get (expected, "details")), "%s: details", name);
     json_decref (details);
+}
+
+Test (vectors, liveness)
+{
+    static const char *const VERDICTS[] = {
+        [LIVENESS_FINE] = "fine", [LIVENESS_ASK] = "ask", [LIVENESS_SILENT] = "silent"
+    };
+    json_t *cases = vectors ("liveness"), *one, *step;
+    size_t i, k;
+    json_array_foreach (cases, i, one)
+    {
+        struct liveness liveness;
+        unsigned patience_ms = (unsigned)json_integer_value (json_object_get (one, "patience_ms"));
+        unsigned rounds = (unsigned)json_integer_value (json_object_get (one, "rounds"));
+        liveness_begin (&liveness, 0);
+        json_array_foreach (json_object_get (one, "steps"), k, step)
+        {
+            int64_t now_ms = json_integer_value (json_object_get (step, "at_ms"));
+            if (json_object_get (step, "heard") != NULL) {
+                liveness_heard (&liveness, now_ms);
+                continue;
+            }
+            bool is_waiting = json_is_true (json_object_get (step, "waiting"));
+            enum liveness_verdict verdict = liveness_look (&liveness, now_ms, is_waiting, patience_ms, rounds);
+            cr_expect_str_eq (VERDICTS[verdict], text_of (step, "look"), "%s at %lld", text_of (one, "name"),
+                              (long long)now_ms);
+        }
+    }
+    json_decref (cases);
 }
 
 Test (vectors, replies)

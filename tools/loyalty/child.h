@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 enum {
-    CHILD_ARGS_MAX = 24,
+    CHILD_ARGS_MAX = 48,
     CHILD_BACKOFF_MIN_MS = 100,
     CHILD_BACKOFF_MAX_MS = 10000,
     CHILD_STEADY_MS = 30000,           /* having lived for so long, it starts with the least backoff again */

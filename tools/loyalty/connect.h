@@ -22,7 +22,7 @@ enum { TIMEOUT_MAX_MS = 600000 };
 
 /* Where the engine is and how to talk to it, for a client of one's own. `settings` borrows from `endpoints`. */
 struct connect_endpoints {
-    char text[ENDPOINT_MAX];
+    char text[ENDPOINTS_MAX];
     const char *list[1];
 };
 int connect_settings (const struct connect_options *options, struct connect_endpoints *endpoints,

@@ -87,9 +87,9 @@ locate (const char *given, const char *variable, const char *data_given, const c
 }
 
 int
-locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOINT_MAX], struct error *err)
+locate_endpoint (const char *given, const char *data_given, char endpoints[ENDPOINTS_MAX], struct error *err)
 {
-    return locate (given, "LOYALTY_ENDPOINT", data_given, "endpoint", endpoint, ENDPOINT_MAX, err);
+    return locate (given, "LOYALTY_ENDPOINT", data_given, "endpoint", endpoints, ENDPOINTS_MAX, err);
 }
 
 /* The endpoints of up.json in one text. */

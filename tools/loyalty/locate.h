@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <stddef.h>
 
-enum { ENDPOINT_MAX = 256, DATABASE_MAX = 1024 };
+enum { ENDPOINT_MAX = 256, BROKERS_MAX = 8, ENDPOINTS_MAX = BROKERS_MAX * ENDPOINT_MAX, DATABASE_MAX = 1024 };
 
 /* An environment variable; NULL when it is unset or empty. */
 const char *locate_variable (const char *name);
@@ -24,7 +24,7 @@ int locate_data (const char *given, char path[PATH_MAX], struct error *err);
 json_t *locate_up (const char *data_given, struct error *err);
 
 /* The broker's endpoint: `given` (--endpoint), else LOYALTY_ENDPOINT, else what `up` left in the data folder. */
-int locate_endpoint (const char *given, const char *data_given, char endpoint[ENDPOINT_MAX], struct error *err);
+int locate_endpoint (const char *given, const char *data_given, char endpoints[ENDPOINTS_MAX], struct error *err);
 
 /* The endpoints of the feeds, with commas: `given` (--feed), else LOYALTY_FEED, else, where the engine is that of a data
  * folder, what `up` left there. Empty: none is known. */

@@ -20,25 +20,34 @@
 
 enum phase {
     PHASE_DATABASE, /* waiting for PostgreSQL, then migrating */
-    PHASE_BROKER,   /* waiting for the broker's endpoints */
+    PHASE_BROKERS,  /* waiting for the brokers' endpoints */
     PHASE_HEALTH,   /* waiting for admin.health to be answered by a worker */
     PHASE_SERVING,
-    PHASE_STOP_BROKER, /* it drains: answers what is in hand, takes nothing new */
+    PHASE_STOP_BROKERS, /* they drain: answer what is in hand, take nothing new */
     PHASE_STOP_WORKERS,
     PHASE_STOP_DATABASE,
     PHASE_OVER,
 };
 
 enum {
-    CHILDREN_MAX = WORKERS_MAX + 2,
+    CHILDREN_MAX = WORKERS_MAX + BROKERS_MAX + 1,
     TICK_MS = 20,
     SERVING_TICK_MS = 1000,
     TRIM_EVERY_MS = 60000,
     START_EXITS_MAX = 3, /* a program that ends so often before the engine serves is given up */
     HEALTH_WAIT_MS = 60000,
-    STOP_BROKER_MS = 35000, /* its own bound on draining is 30 s */
+    STOP_BROKERS_MS = 35000, /* their own bound on draining is 30 s */
     STOP_WORKERS_MS = 15000,
     STOP_DATABASE_MS = 60000,
+};
+
+/* One of the brokers: where it is to listen, and where it does. */
+struct broker_place {
+    char name[32];
+    char listen[ENDPOINT_MAX], worker_endpoint[ENDPOINT_MAX];
+    char endpoint[ENDPOINT_MAX];      /* empty until it has said so */
+    char line[2 * ENDPOINT_MAX + 16]; /* what it has printed so far */
+    size_t line_size;
 };
 
 struct supervisor {
@@ -47,12 +56,11 @@ struct supervisor {
     unsigned child_count;
     struct child children[CHILDREN_MAX];
     bool wanted[CHILDREN_MAX];
-    struct child *database, *broker, *workers; /* in children; database NULL: the user's own */
-    char server_paths[2][PATH_MAX + 32];       /* of broker and worker */
-    char listen[ENDPOINT_MAX], worker_endpoint[ENDPOINT_MAX], endpoint[ENDPOINT_MAX];
+    struct child *database, *brokers, *workers; /* in children; database NULL: the user's own */
+    char server_paths[2][PATH_MAX + 32];        /* of broker and worker */
+    struct broker_place places[BROKERS_MAX];
+    char endpoints[ENDPOINTS_MAX]; /* of all brokers, with commas; empty until all are known */
     char worker_names[WORKERS_MAX][32];
-    char broker_line[2 * ENDPOINT_MAX + 16]; /* what the broker has printed so far */
-    size_t broker_line_size;
     struct loyalty_client *client; /* during PHASE_HEALTH */
     bool health_asked, health_done, health_ok;
     int signals; /* signalfd */
@@ -72,6 +80,46 @@ child_add (struct supervisor *up, const char *name)
     return child;
 }
 
+/* The first is just "broker". */
+static void
+broker_describe (struct supervisor *up, long index)
+{
+    const struct engine_plan *plan = up->plan;
+    struct broker_place *place = &up->places[index];
+    snprintf (place->name, sizeof place->name, index == 0 ? "broker" : "broker-%ld", index + 1);
+    snprintf (place->listen, sizeof place->listen, "%s", plan->listen[index]);
+    snprintf (place->worker_endpoint, sizeof place->worker_endpoint,
+              index == 0 ? "ipc://%s/workers" : "ipc://%s/workers-%ld", plan->run, index + 1);
+    struct child *broker = child_add (up, place->name);
+    broker->wants_output = true;
+    const char *args[] = { up->server_paths[0],
+                           "--listen",
+                           place->listen,
+                           "--workers",
+                           place->worker_endpoint,
+                           "--config",
+                           plan->broker_config,
+                           plan->insecure ? "--insecure" : NULL,
+                           NULL };
+    memcpy (broker->args, args, sizeof args);
+}
+
+/* A worker knows all brokers. */
+static void
+worker_describe (struct supervisor *up, long index)
+{
+    snprintf (up->worker_names[index], sizeof up->worker_names[index], "worker-%ld", index + 1);
+    struct child *worker = child_add (up, up->worker_names[index]);
+    const char *args[] = { up->server_paths[1], "--database", up->plan->worker_url, "--name", up->worker_names[index] };
+    size_t count = sizeof args / sizeof args[0];
+    memcpy (worker->args, args, sizeof args);
+    for (long i = 0; i < up->plan->brokers; i++) {
+        worker->args[count++] = "--broker";
+        worker->args[count++] = up->places[i].worker_endpoint;
+    }
+    worker->args[count] = NULL;
+}
+
 static void
 children_describe (struct supervisor *up)
 {
@@ -82,30 +130,12 @@ children_describe (struct supervisor *up)
     }
     snprintf (up->server_paths[0], sizeof up->server_paths[0], "%s/loyalty-broker", plan->programs);
     snprintf (up->server_paths[1], sizeof up->server_paths[1], "%s/loyalty-worker", plan->programs);
-    snprintf (up->listen, sizeof up->listen, "%s", plan->listen);
-    snprintf (up->worker_endpoint, sizeof up->worker_endpoint, "ipc://%s/workers", plan->run);
-
-    up->broker = child_add (up, "broker");
-    up->broker->wants_output = true;
-    const char *broker_args[] = { up->server_paths[0],
-                                  "--listen",
-                                  up->listen,
-                                  "--workers",
-                                  up->worker_endpoint,
-                                  "--config",
-                                  plan->broker_config,
-                                  plan->insecure ? "--insecure" : NULL,
-                                  NULL };
-    memcpy (up->broker->args, broker_args, sizeof broker_args);
-
+    up->brokers = &up->children[up->child_count];
+    for (long i = 0; i < plan->brokers; i++)
+        broker_describe (up, i);
     up->workers = &up->children[up->child_count];
-    for (long i = 0; i < plan->workers; i++) {
-        snprintf (up->worker_names[i], sizeof up->worker_names[i], "worker-%ld", i + 1);
-        struct child *worker = child_add (up, up->worker_names[i]);
-        const char *worker_args[] = { up->server_paths[1], "--broker", up->worker_endpoint, "--database",
-                                      plan->worker_url,    "--name",   up->worker_names[i], NULL };
-        memcpy (worker->args, worker_args, sizeof worker_args);
-    }
+    for (long i = 0; i < plan->workers; i++)
+        worker_describe (up, i);
 }
 
 static void
@@ -115,6 +145,22 @@ want (struct supervisor *up, const struct child *first, long count, bool wanted)
         up->wanted[first - up->children + i] = wanted;
 }
 
+static void
+children_signal (const struct child *first, long count, int number)
+{
+    for (long i = 0; i < count; i++)
+        child_signal (&first[i], number);
+}
+
+static bool
+children_gone (const struct child *first, long count)
+{
+    for (long i = 0; i < count; i++)
+        if (first[i].pid != 0)
+            return false;
+    return true;
+}
+
 /* --- Failing and stopping --- */
 
 static void
@@ -122,10 +168,10 @@ stop_begin (struct supervisor *up, int64_t now_ms)
 {
     up_files_remove (up->plan->data);
     loyalty_client_destroy (&up->client);
-    want (up, up->broker, 1, false);
-    child_signal (up->broker, SIGTERM);
-    up->phase = PHASE_STOP_BROKER;
-    up->stop_at_ms = now_ms + STOP_BROKER_MS;
+    want (up, up->brokers, up->plan->brokers, false);
+    children_signal (up->brokers, up->plan->brokers, SIGTERM);
+    up->phase = PHASE_STOP_BROKERS;
+    up->stop_at_ms = now_ms + STOP_BROKERS_MS;
 }
 
 static void
@@ -146,15 +192,27 @@ files_write (struct supervisor *up)
     json_t *processes = json_object ();
     for (unsigned i = 0; i < up->child_count; i++)
         json_object_set_new (processes, up->children[i].name, json_integer (up->children[i].pid));
-    json_t *state = json_pack ("{s:i, s:s, s:s, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint", up->endpoint,
-                               "worker_endpoint", up->worker_endpoint, "database", up->plan->owner_url, "fsck_database",
+    json_t *endpoints = json_array (), *worker_endpoints = json_array ();
+    for (long i = 0; i < up->plan->brokers; i++) {
+        json_array_append_new (endpoints, json_string (up->places[i].endpoint));
+        json_array_append_new (worker_endpoints, json_string (up->places[i].worker_endpoint));
+    }
+    json_t *state = json_pack ("{s:i, s:s, s:o, s:s, s:o, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint",
+                               up->endpoints, "endpoints", endpoints, "worker_endpoint", up->places[0].worker_endpoint,
+                               "worker_endpoints", worker_endpoints, "database", up->plan->owner_url, "fsck_database",
                                up->plan->fsck_url, "processes", processes);
-    if (state == NULL || up_files_write (up->plan->data, up->endpoint, state, &err) < 0)
+    if (state == NULL || up_files_write (up->plan->data, up->endpoints, state, &err) < 0)
         log_error ("the data folder's files are not up to date: %s", state != NULL ? err.message : "out of memory");
     json_decref (state);
 }
 
 /* --- Children --- */
+
+static bool
+child_is_broker (const struct supervisor *up, const struct child *child)
+{
+    return child >= up->brokers && child < up->brokers + up->plan->brokers;
+}
 
 static void
 children_reap (struct supervisor *up, int64_t now_ms)
@@ -164,8 +222,8 @@ children_reap (struct supervisor *up, int64_t now_ms)
         char end[64], words[160];
         if (!child_reap (child, now_ms))
             continue;
-        if (child == up->broker)
-            up->broker_line_size = 0;
+        if (child_is_broker (up, child))
+            up->places[child - up->brokers].line_size = 0;
         if (!up->wanted[i])
             continue;
         child_last_words (child, words, sizeof words);
@@ -199,23 +257,41 @@ children_start (struct supervisor *up, int64_t now_ms)
         files_write (up);
 }
 
-/* Reads what the broker prints. Its first line, "ready CLIENT_ENDPOINT WORKER_ENDPOINT", tells the port that the
+/* All endpoints as one text, once each broker has told its own. */
+static void
+endpoints_join (struct supervisor *up)
+{
+    char text[ENDPOINTS_MAX];
+    size_t size = 0;
+    for (long i = 0; i < up->plan->brokers; i++) {
+        if (up->places[i].endpoint[0] == 0)
+            return;
+        size += (size_t)snprintf (text + size, sizeof text - size, "%s%s", i > 0 ? "," : "", up->places[i].endpoint);
+    }
+    memcpy (up->endpoints, text, size + 1);
+}
+
+/* Reads what a broker prints. Its first line, "ready CLIENT_ENDPOINT WORKER_ENDPOINT", tells the port that the
  * system chose, which a restarted broker has to take again. */
 static void
-broker_read (struct supervisor *up)
+broker_read (struct supervisor *up, long index)
 {
+    struct child *broker = &up->brokers[index];
+    struct broker_place *place = &up->places[index];
     char block[512];
-    ssize_t count = read (up->broker->output_fd, block, sizeof block);
+    ssize_t count = read (broker->output_fd, block, sizeof block);
     if (count == 0) {
-        close (up->broker->output_fd);
-        up->broker->output_fd = -1;
+        close (broker->output_fd);
+        broker->output_fd = -1;
     }
-    for (ssize_t i = 0; i < count && up->broker_line_size < sizeof up->broker_line - 1; i++)
-        up->broker_line[up->broker_line_size++] = block[i];
-    up->broker_line[up->broker_line_size] = 0;
-    if (up->endpoint[0] == 0 && strchr (up->broker_line, '\n') != NULL &&
-        sscanf (up->broker_line, "ready %255s", up->endpoint) == 1)
-        snprintf (up->listen, sizeof up->listen, "%s", up->endpoint);
+    for (ssize_t i = 0; i < count && place->line_size < sizeof place->line - 1; i++)
+        place->line[place->line_size++] = block[i];
+    place->line[place->line_size] = 0;
+    if (place->endpoint[0] != 0 || strchr (place->line, '\n') == NULL ||
+        sscanf (place->line, "ready %255s", place->endpoint) != 1)
+        return;
+    memcpy (place->listen, place->endpoint, sizeof place->listen);
+    endpoints_join (up);
 }
 
 /* --- Starting --- */
@@ -253,8 +329,8 @@ database_advance (struct supervisor *up, int64_t now_ms)
         start_failed (up, &err, now_ms);
         return;
     }
-    up->phase = PHASE_BROKER;
-    want (up, up->broker, 1, true);
+    up->phase = PHASE_BROKERS;
+    want (up, up->brokers, up->plan->brokers, true);
     want (up, up->workers, up->plan->workers, true);
 }
 
@@ -274,7 +350,7 @@ health_ask (struct supervisor *up, struct error *err)
 {
     struct loyalty_options options;
     struct loyalty_error failure;
-    const char *endpoints[] = { up->endpoint };
+    const char *endpoints[] = { up->endpoints };
     loyalty_options_init (&options);
     options.endpoints = endpoints;
     options.endpoint_count = 1;
@@ -292,9 +368,9 @@ serving_begin (struct supervisor *up)
     loyalty_client_destroy (&up->client);
     up->phase = PHASE_SERVING;
     files_write (up);
-    printf ("ready %s\n", up->endpoint);
+    printf ("ready %s\n", up->endpoints);
     if (up->plan->json)
-        output_json (json_pack ("{s:s, s:s, s:i}", "endpoint", up->endpoint, "database", up->plan->owner_url, "pid",
+        output_json (json_pack ("{s:s, s:s, s:i}", "endpoint", up->endpoints, "database", up->plan->owner_url, "pid",
                                 (int)getpid ()),
                      false);
     fflush (stdout);
@@ -323,39 +399,23 @@ health_advance (struct supervisor *up, int64_t now_ms)
 
 /* --- The phases --- */
 
-static bool
-workers_gone (const struct supervisor *up)
-{
-    for (long i = 0; i < up->plan->workers; i++)
-        if (up->workers[i].pid != 0)
-            return false;
-    return true;
-}
-
-static void
-workers_signal (const struct supervisor *up, int number)
-{
-    for (long i = 0; i < up->plan->workers; i++)
-        child_signal (&up->workers[i], number);
-}
-
 static void
 stop_advance (struct supervisor *up, int64_t now_ms)
 {
     bool late = now_ms >= up->stop_at_ms || up->stop_requests > 1;
     switch (up->phase) {
-    case PHASE_STOP_BROKER:
-        if (up->broker->pid == 0) {
+    case PHASE_STOP_BROKERS:
+        if (children_gone (up->brokers, up->plan->brokers)) {
             want (up, up->workers, up->plan->workers, false);
-            workers_signal (up, SIGTERM);
+            children_signal (up->workers, up->plan->workers, SIGTERM);
             up->phase = PHASE_STOP_WORKERS;
             up->stop_at_ms = now_ms + STOP_WORKERS_MS;
         } else if (late) {
-            child_signal (up->broker, SIGKILL);
+            children_signal (up->brokers, up->plan->brokers, SIGKILL);
         }
         break;
     case PHASE_STOP_WORKERS:
-        if (workers_gone (up)) {
+        if (children_gone (up->workers, up->plan->workers)) {
             if (up->database != NULL) {
                 want (up, up->database, 1, false);
                 child_signal (up->database, SIGINT); /* Fast: rolls back what is open, writes a checkpoint. */
@@ -363,7 +423,7 @@ stop_advance (struct supervisor *up, int64_t now_ms)
             up->phase = PHASE_STOP_DATABASE;
             up->stop_at_ms = now_ms + STOP_DATABASE_MS;
         } else if (late) {
-            workers_signal (up, SIGKILL);
+            children_signal (up->workers, up->plan->workers, SIGKILL);
         }
         break;
     case PHASE_STOP_DATABASE:
@@ -380,14 +440,14 @@ stop_advance (struct supervisor *up, int64_t now_ms)
 static void
 advance (struct supervisor *up, int64_t now_ms)
 {
-    if (up->stop_requests > 0 && up->phase < PHASE_STOP_BROKER)
+    if (up->stop_requests > 0 && up->phase < PHASE_STOP_BROKERS)
         stop_begin (up, now_ms);
     switch (up->phase) {
     case PHASE_DATABASE:
         database_advance (up, now_ms);
         break;
-    case PHASE_BROKER:
-        if (up->endpoint[0] != 0)
+    case PHASE_BROKERS:
+        if (up->endpoints[0] != 0)
             up->phase = PHASE_HEALTH;
         break;
     case PHASE_HEALTH:
@@ -443,18 +503,20 @@ patience_ms (const struct supervisor *up)
     return up->phase == PHASE_SERVING ? SERVING_TICK_MS : TICK_MS;
 }
 
-/* Waits for a signal or the broker's output, and handles them. */
+/* Waits for a signal or the brokers' output, and handles them. */
 static void
 wait_for_events (struct supervisor *up)
 {
-    struct pollfd events[] = { { .fd = up->signals, .events = POLLIN },
-                               { .fd = up->broker->output_fd, .events = POLLIN } };
-    if (poll (events, 2, patience_ms (up)) <= 0)
+    struct pollfd events[BROKERS_MAX + 1] = { { .fd = up->signals, .events = POLLIN } };
+    for (long i = 0; i < up->plan->brokers; i++)
+        events[i + 1] = (struct pollfd){ .fd = up->brokers[i].output_fd, .events = POLLIN };
+    if (poll (events, (nfds_t)up->plan->brokers + 1, patience_ms (up)) <= 0)
         return;
     if (events[0].revents != 0)
         signals_read (up);
-    if (events[1].revents != 0)
-        broker_read (up);
+    for (long i = 0; i < up->plan->brokers; i++)
+        if (events[i + 1].revents != 0)
+            broker_read (up, i);
 }
 
 int
@@ -485,7 +547,8 @@ supervise (const struct engine_plan *plan)
             wait_for_events (up);
     }
     /* The folder of sockets is made again at the next start. */
-    unlink (up->worker_endpoint + strlen ("ipc://"));
+    for (long i = 0; i < plan->brokers; i++)
+        unlink (up->places[i].worker_endpoint + strlen ("ipc://"));
     rmdir (plan->run);
     int code = up->failed ? EXIT_FAILED : EXIT_DONE;
     close (up->signals);

@@ -1,7 +1,7 @@
 /* supervisor.h - runs an engine's programs in order, keeps them running, and stops them in order.
  *
- * Start: PostgreSQL (where it is the engine's own), migrate, broker, workers, until admin.health is answered
- * through the broker. Stop: the broker drains, then the workers, then PostgreSQL. */
+ * Start: PostgreSQL (where it is the engine's own), migrate, brokers, workers, until admin.health is answered
+ * through a broker. Stop: the brokers drain, then the workers end, then PostgreSQL. */
 #ifndef LOYALTY_SUPERVISOR_H
 #define LOYALTY_SUPERVISOR_H
 
@@ -17,8 +17,9 @@ struct engine_plan {
     const char *log_folder;
     const char *programs;     /* the folder of loyalty-broker and loyalty-worker */
     const char *run;          /* the folder of sockets */
-    const char *listen;       /* the broker's client endpoint; may end in :* */
-    const char *broker_config; /* the broker's settings: a file that exists */
+    const char *broker_config; /* the brokers' settings: a file that exists */
+    long brokers;             /* 1 .. BROKERS_MAX */
+    char listen[BROKERS_MAX][ENDPOINT_MAX]; /* each broker's client endpoint; may end in :* */
     bool insecure;            /* listening elsewhere than on this machine without keys is meant */
     const char *owner_url;    /* the database, for migrate and the other commands; without a password (which is in PGPASSWORD) */
     const char *worker_url, *feed_url, *fsck_url; /* the database as the users of the engine's programs; likewise */

@@ -15,7 +15,7 @@
 static const struct command_help HELP = {
     "up [--data DIR] [OPTION]...",
     "Runs an engine on this machine, in the foreground: a private PostgreSQL in the data folder (made at the\n"
-    "first start, reached by a socket only), the broker and the workers, each restarted when it ends. Prints\n"
+    "first start, reached by a socket only), the brokers and the workers, each restarted when it ends. Prints\n"
     "`ready ENDPOINT` when it serves. Ctrl-C or SIGTERM stops everything in order; a second one hurries.\n"
     "Started as root, PostgreSQL runs as the user loyalty, postgres or nobody.",
 };
@@ -23,7 +23,7 @@ static const struct command_help HELP = {
 struct up_options {
     const char *data, *listen, *database;
     struct migrate_settings settings;
-    long workers;
+    long workers, brokers;
     bool insecure, json;
 };
 
@@ -88,7 +88,7 @@ password_hide (const struct up_options *options, int argc, char **argv, const ch
 /* Where everything of this engine is. */
 struct preparation {
     char data[PATH_MAX], log_folder[PATH_MAX], programs[PATH_MAX];
-    char broker_config[PATH_MAX], run[RUN_FOLDER_MAX], listen[ENDPOINT_MAX];
+    char broker_config[PATH_MAX], run[RUN_FOLDER_MAX];
     char urls[CLUSTER_USER_COUNT][DATABASE_MAX];
     struct cluster cluster;
     struct engine_plan plan;
@@ -117,6 +117,27 @@ database_prepare (struct preparation *place, const struct up_options *options, i
     return 0;
 }
 
+/* Where each broker listens: those that are given, in their order, then those of the last time. */
+static int
+listen_prepare (struct engine_plan *plan, const char *given, struct error *err)
+{
+    for (long i = 0; i < plan->brokers; i++) {
+        size_t length = given != NULL ? strcspn (given, ",") : 0;
+        if (length >= ENDPOINT_MAX)
+            return error_set (err, ERROR_INVALID_REQUEST, "an endpoint is longer than %d bytes", ENDPOINT_MAX - 1);
+        if (length == 0) {
+            up_listen_default (plan->data, (unsigned)i, plan->listen[i], sizeof plan->listen[i]);
+            continue;
+        }
+        memcpy (plan->listen[i], given, length);
+        given = given[length] == ',' ? given + length + 1 : NULL;
+    }
+    if (given != NULL)
+        return error_set (err, ERROR_INVALID_REQUEST, "--listen has more endpoints than there are brokers (%ld)",
+                          plan->brokers);
+    return 0;
+}
+
 static int
 prepare (struct preparation *place, const struct up_options *options, int argc, char **argv, struct error *err)
 {
@@ -125,17 +146,13 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0 ||
         database_prepare (place, options, argc, argv, err) < 0)
         return -1;
-    if (options->listen == NULL)
-        up_listen_default (place->data, place->listen, sizeof place->listen);
-    else if (snprintf (place->listen, sizeof place->listen, "%s", options->listen) >= ENDPOINT_MAX)
-        return error_set (err, ERROR_INVALID_REQUEST, "the endpoint is longer than %d bytes", ENDPOINT_MAX - 1);
     place->plan = (struct engine_plan){
         .data = place->data,
         .log_folder = place->log_folder,
         .programs = place->programs,
         .run = place->run,
-        .listen = place->listen,
         .broker_config = place->broker_config,
+        .brokers = options->brokers,
         .insecure = options->insecure,
         .owner_url = place->urls[CLUSTER_OWNER],
         .worker_url = place->urls[CLUSTER_WORKER],
@@ -146,19 +163,24 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .workers = options->workers,
         .json = options->json,
     };
-    return 0;
+    return listen_prepare (&place->plan, options->listen, err);
 }
 
 int
 command_up (int argc, char **argv)
 {
-    struct up_options options = { .workers = 2 };
+    struct up_options options = { .workers = 2, .brokers = 1 };
     const struct option_spec specs[] = {
         { "data", OPTION_TEXT, &options.data, "DIR",
           "the data folder (default: LOYALTY_DATA, else /var/lib/loyalty or ~/.local/share/loyalty)", 0, 0 },
         { "workers", OPTION_NUMBER, &options.workers, "N", "worker processes (default 2)", 1, WORKERS_MAX },
+        { "brokers", OPTION_NUMBER, &options.brokers, "N",
+          "broker processes (default 1); workers serve all, clients go to another when theirs is gone", 1,
+          BROKERS_MAX },
         { "listen", OPTION_TEXT, &options.listen, "ENDPOINT",
-          "where clients connect (default: tcp://127.0.0.1 at the last time's port, 7600, or a free one)", 0, 0 },
+          "where clients connect, of several brokers separated by commas (default: tcp://127.0.0.1 at the last time's "
+          "port, 7600 and above, or a free one)",
+          0, 0 },
         { "insecure", OPTION_FLAG, &options.insecure, NULL,
           "listen on other addresses than this machine's without keys", 0, 0 },
         { "database", OPTION_TEXT, &options.database, "URL",

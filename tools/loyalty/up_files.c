@@ -1,5 +1,6 @@
 /* up_files.c - see up_files.h. */
 #include "up_files.h"
+#include "locate.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -77,23 +78,33 @@ up_file_write (const char *data, const char *name, const char *text, struct erro
     return 0;
 }
 
-int
-up_files_write (const char *data, const char *endpoint, const json_t *up, struct error *err)
+/* A line for each endpoint: its port, 0 where it has none. */
+static void
+ports_of (const char *endpoints, char *text, size_t size)
 {
-    char line[300];
-    const char *port = strrchr (endpoint, ':');
+    size_t used = 0;
+    for (const char *at = endpoints; at != NULL && used + 16 < size; at = strchr (at, ',')) {
+        at += *at == ',';
+        size_t length = strcspn (at, ",");
+        const char *colon = memrchr (at, ':', length);
+        bool is_tcp = strncmp (at, "tcp://", 6) == 0 && colon != NULL;
+        used += (size_t)snprintf (text + used, size - used, "%d\n", is_tcp ? atoi (colon + 1) : 0);
+    }
+}
+
+int
+up_files_write (const char *data, const char *endpoints, const json_t *up, struct error *err)
+{
+    char line[ENDPOINTS_MAX + 2], ports[BROKERS_MAX * 16] = "";
     char *text = json_dumps (up, JSON_INDENT (2));
     int status =
         text != NULL ? up_file_write (data, "up.json", text, err) : error_set (err, ERROR_INTERNAL, "out of memory");
     free (text);
-    snprintf (line, sizeof line, "%s\n", endpoint);
+    snprintf (line, sizeof line, "%s\n", endpoints);
+    ports_of (endpoints, ports, sizeof ports);
     if (status == 0)
         status = up_file_write (data, "endpoint", line, err);
-    if (status == 0 && strncmp (endpoint, "tcp://", 6) == 0 && port != NULL) {
-        snprintf (line, sizeof line, "%s\n", port + 1);
-        status = up_file_write (data, "port", line, err);
-    }
-    return status;
+    return status == 0 ? up_file_write (data, "port", ports, err) : status;
 }
 
 void
@@ -135,20 +146,29 @@ port_is_free (int port)
     return is_free;
 }
 
-void
-up_listen_default (const char *data, char *endpoint, size_t size)
+/* The port that a broker had the last time; 0: none. */
+static int
+port_of_last_time (const char *data, unsigned broker)
 {
     char path[PATH_MAX];
     int port = 0;
     path_of (data, "port", path);
     FILE *file = fopen (path, "re");
-    if (file != NULL) {
+    if (file == NULL)
+        return 0;
+    for (unsigned line = 0; line <= broker; line++)
         if (fscanf (file, "%d", &port) != 1)
             port = 0;
-        fclose (file);
-    }
-    if (port <= 0 || port > 65535)
-        port = PORT_DEFAULT;
+    fclose (file);
+    return port > 0 && port <= 65535 ? port : 0;
+}
+
+void
+up_listen_default (const char *data, unsigned broker, char *endpoint, size_t size)
+{
+    int port = port_of_last_time (data, broker);
+    if (port == 0)
+        port = PORT_DEFAULT + (int)broker;
     if (port_is_free (port))
         snprintf (endpoint, size, "tcp://127.0.0.1:%d", port);
     else

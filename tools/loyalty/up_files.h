@@ -14,16 +14,18 @@ bool up_is_locked (const char *data);
 
 /* Writes DATA/NAME whole or not at all. */
 int up_file_write (const char *data, const char *name, const char *text, struct error *err);
-/* Writes DATA/endpoint, DATA/port (kept when the engine stops) and DATA/up.json. */
-int up_files_write (const char *data, const char *endpoint, const json_t *up, struct error *err);
+/* Writes DATA/endpoint (the brokers' endpoints, with commas), DATA/port (a line for each; kept when the engine stops)
+ * and DATA/up.json. */
+int up_files_write (const char *data, const char *endpoints, const json_t *up, struct error *err);
 /* Removes what says that an engine is running. */
 void up_files_remove (const char *data);
 
 /* The file of the broker's settings, DATA/broker.conf, made without any where there is none. */
 int up_broker_config (const char *data, char *path, size_t size, struct error *err);
 
-/* Where to listen when nothing was said: at the port of the last time, else at 7600, where that is free; else at
- * one that the system chooses ("tcp://127.0.0.1:*"). */
-void up_listen_default (const char *data, char *endpoint, size_t size);
+/* Where a broker (the first is 0) is to listen when nothing was said: at its port of the last time, else at 7600 or as
+ * many ports above as there are brokers before it, where that is free; else at one that the system chooses
+ * ("tcp://127.0.0.1:*"). */
+void up_listen_default (const char *data, unsigned broker, char *endpoint, size_t size);
 
 #endif

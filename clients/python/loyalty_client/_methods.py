@@ -209,6 +209,10 @@ class Methods:
         """The broker's figures, and each worker's."""
         return self.call("admin.stats", {}, **options)
 
+    def admin_ping(self, **options):
+        """A sign of life of the broker, and whether it is about to stop."""
+        return self.call("admin.ping", {}, **options)
+
     def load(
         self,
         programs=(),

@@ -94,6 +94,7 @@ METHODS = {
     "referral.create": {"scope": "op", "roles": ["till", "odoo", "admin"], "doc": "a member's referral code: the one there is, or a new one"},
     "member.merge": {"scope": "op", "roles": ["odoo", "admin"], "doc": "make one member of two"},
     "member.forget": {"scope": "op", "roles": ["odoo", "admin"], "doc": "take out all that tells who a member was; sums stay"},
+    "admin.ping": {"scope": "none", "roles": ["till", "odoo", "monitor", "admin"], "doc": "a sign of life of the broker, without waiting"},
 }
 
 

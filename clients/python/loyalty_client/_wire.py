@@ -119,6 +119,10 @@ class Request:
         return msgpack.packb(header)
 
 
+PING_ID = 0  # requests have ids from 1
+PING = (msgpack.packb({"v": PROTOCOL_VERSION, "id": PING_ID, "method": "admin.ping"}), b"\x80")
+
+
 def _unpack(data):
     return msgpack.unpackb(data, raw=False, strict_map_key=False)
 

@@ -12,9 +12,9 @@ from ._aio_events import AsyncEvents
 from ._base import LoyaltyError
 from ._events import FEED_DEFAULT
 from ._methods import Methods
-from ._retry import Attempts, Rotation, Settings
+from ._retry import Attempts, Liveness, Rotation, Settings
 from ._sockets import open_socket
-from ._wire import Request, decode_reply, reply_id
+from ._wire import PING, Request, decode_reply, reply_id
 from .client import ENDPOINT_DEFAULT
 
 LOOK_INTERVAL = 0.05  # a broken connection shows only when the socket is asked
@@ -90,6 +90,7 @@ class _Connection:
         if self.socket is not socket:
             raise _Lost
         self.is_up = True
+        self.rotation.connected()
         self.tasks = [self.loop.create_task(self._receive()), self.loop.create_task(self._look())]
 
     async def _wait_for_connection(self, socket, wait):
@@ -125,27 +126,41 @@ class _Connection:
         socket = self.socket
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
-            if not socket.get(zmq.EVENTS) & zmq.POLLOUT or self.rotation.is_silent():
+            verdict = self.rotation.look(bool(self.waiting))
+            try:
+                if verdict == Liveness.ASK:
+                    await socket.send_multipart(PING, zmq.DONTWAIT)
+            except zmq.Again:
+                verdict = Liveness.SILENT
+            if verdict == Liveness.SILENT or not socket.get(zmq.EVENTS) & zmq.POLLOUT:
                 # Not from here, as closing cancels this task.
                 self.loop.call_soon(self._give_up, socket)
                 return
 
+    def answered(self, socket, error=None):
+        """A request through that socket was answered: ok, or with this error. True: it sends its client to another
+        broker; then all that wait for answers send again there."""
+        if error is not None and self.rotation.is_sent_away(error):
+            self._give_up(socket)
+            return True
+        if self.socket is socket:
+            self.rotation.served()
+        return False
+
     async def exchange(self, request, request_id, attempts):
-        """Sends one attempt and returns the body that answers it; None: no answer. Raises _Lost."""
+        """Sends one attempt and returns its socket and the body that answers it; None: no answer. Raises _Lost."""
         await self.ready(attempts)
+        socket = self.socket
         header = request.header(request_id, attempts.left() * 1000)
         future = self.waiting[request_id] = self.loop.create_future()
         try:
-            await self.socket.send_multipart([header, request.body], zmq.DONTWAIT)
-            self.rotation.sent()
-            return await asyncio.wait_for(future, attempts.begin())
+            await socket.send_multipart([header, request.body], zmq.DONTWAIT)
+            return socket, await asyncio.wait_for(future, attempts.begin())
         except (asyncio.TimeoutError, zmq.Again):
             attempts.silent()
-            if self.rotation.is_silent():
-                self._give_up(self.socket)
-            return None
+            return socket, None
         except _Lost:
-            attempts.silent()
+            attempts.lost()
             raise
         finally:
             self.waiting.pop(request_id, None)
@@ -166,7 +181,9 @@ class AsyncClient(Methods):
         timeout=5.0,
         silence=2.0,
         connect_timeout=0.5,
+        probe=0.25,
         backoff=(0.02, 1.0),
+        in_order=False,
         server_key=None,
         public_key=None,
         secret_key=None,
@@ -174,7 +191,8 @@ class AsyncClient(Methods):
         in_flight=1024,
     ):
         self._settings = Settings(
-            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key, key_file
+            endpoints, timeout, silence, connect_timeout, probe, backoff, in_order, server_key, public_key,
+            secret_key, key_file,
         )
         self._in_flight = in_flight
         self._connection = None
@@ -224,15 +242,19 @@ class AsyncClient(Methods):
     async def _try(self, connection, request, request_id, attempts):
         while attempts.left() > 0 and not self._closed:
             try:
-                data = await connection.exchange(request, request_id, attempts)
+                socket, data = await connection.exchange(request, request_id, attempts)
             except _Lost:
                 continue
             if data is None:
                 continue
             try:
-                return decode_reply(data)
+                result = decode_reply(data)
             except LoyaltyError as error:
-                await asyncio.sleep(attempts.refused(error))
+                is_sent_away = connection.answered(socket, error)
+                await asyncio.sleep(attempts.refused(error, is_sent_away))
+            else:
+                connection.answered(socket)
+                return result
         raise attempts.expired(connection.rotation.endpoint, connection.trouble)
 
     async def _drive(self, steps, options):

@@ -10,9 +10,9 @@ import zmq
 from ._base import LoyaltyError
 from ._events import FEED_DEFAULT, Events
 from ._methods import Methods
-from ._retry import Attempts, Rotation, Settings
+from ._retry import Attempts, Liveness, Rotation, Settings
 from ._sockets import open_socket
-from ._wire import Request, decode_reply, reply_id
+from ._wire import PING, Request, decode_reply, reply_id
 
 ENDPOINT_DEFAULT = "tcp://127.0.0.1:7600"
 SLICE = 0.05  # a broken connection shows only when the socket is asked
@@ -73,6 +73,7 @@ class _Connection:
             if self.rotation.is_refused(self.trouble) and attempts.sent == 0:
                 raise attempts.expired(self.rotation.endpoint, self.trouble)
             raise _Lost
+        self.rotation.connected()
 
     def _wait_for_connection(self, wait):
         """Returns once there is one, time is up, or the handshake failed: then with the reason."""
@@ -91,6 +92,26 @@ class _Connection:
         while not self.is_up:
             self._open(attempts)
 
+    def _is_alive(self):
+        """False: the connection broke, or its broker gives no sign of life."""
+        verdict = self.rotation.look()
+        if verdict == Liveness.SILENT or not self.socket.poll(0, zmq.POLLOUT):
+            return False
+        if verdict == Liveness.ASK:
+            try:
+                self.socket.send_multipart(PING, zmq.DONTWAIT)
+            except zmq.Again:
+                return False
+        return True
+
+    def answered(self, error=None):
+        """The request was answered: ok, or with this error. True: it sends its client to another broker."""
+        if error is not None and self.rotation.is_sent_away(error):
+            self._give_up()
+            return True
+        self.rotation.served()
+        return False
+
     def exchange(self, request, request_id, attempts):
         """Sends one attempt and returns the body that answers it; None: no answer. Raises _Lost."""
         self._ensure(attempts)
@@ -100,7 +121,7 @@ class _Connection:
         except zmq.Again:
             self._give_up()
             raise _Lost from None
-        self.rotation.sent()
+        self.rotation.look(is_waiting=False)
         end = time.monotonic() + attempts.begin()
         while True:
             left = end - time.monotonic()
@@ -110,9 +131,9 @@ class _Connection:
                 # Anything else is late, an answer to a request given up long ago, or garbage.
                 if reply_id(frames) == request_id:
                     return frames[1]
-            elif not self.socket.poll(0, zmq.POLLOUT) or self.rotation.is_silent():
+            elif not self._is_alive():
                 self._give_up()
-                attempts.silent()
+                attempts.lost()
                 raise _Lost
             elif left <= 0:
                 attempts.silent()
@@ -122,10 +143,14 @@ class _Connection:
 class Client(Methods):
     """A client of the Loyalty Engine: one call at a time in each thread.
 
-    ``endpoints``        of brokers: one, or several that are tried in turn
+    ``endpoints``        of brokers: one, several, or a text of several with commas; one of them is used at a time,
+                         the next when it is gone, hangs, or is about to stop
     ``timeout``          seconds until a call gives up, its retries included
     ``silence``          seconds without an answer after which a call is sent again
     ``connect_timeout``  seconds without a connection after which the next endpoint is tried
+    ``probe``            seconds in which nothing at all comes from a broker that owes an answer, after which it is
+                         asked for a sign of life; it is given up after as long again
+    ``in_order``         begin with the first endpoint; else with one at random, so that clients spread
     ``backoff``          (least, most) seconds of the growing wait between attempts
     ``key_file``         CURVE keys, in a file that ``loyalty keys`` made for this client; read once
     ``server_key``, ``public_key``, ``secret_key``  CURVE keys in Z85, in its place; without either no CURVE
@@ -147,14 +172,17 @@ class Client(Methods):
         timeout=5.0,
         silence=2.0,
         connect_timeout=0.5,
+        probe=0.25,
         backoff=(0.02, 1.0),
+        in_order=False,
         server_key=None,
         public_key=None,
         secret_key=None,
         key_file=None,
     ):
         self._settings = Settings(
-            endpoints, timeout, silence, connect_timeout, backoff, server_key, public_key, secret_key, key_file
+            endpoints, timeout, silence, connect_timeout, probe, backoff, in_order, server_key, public_key,
+            secret_key, key_file,
         )
         self._local = threading.local()
         self._closed = False
@@ -230,9 +258,13 @@ class Client(Methods):
             if data is None:
                 continue
             try:
-                return decode_reply(data)
+                result = decode_reply(data)
             except LoyaltyError as error:
-                time.sleep(attempts.refused(error))
+                is_sent_away = connection.answered(error)
+                time.sleep(attempts.refused(error, is_sent_away))
+            else:
+                connection.answered()
+                return result
         raise attempts.expired(connection.rotation.endpoint, connection.trouble)
 
 

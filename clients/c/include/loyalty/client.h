@@ -19,8 +19,8 @@
  * What the library does by itself (docs/protocol.md, "Retries"): it gives every changing method a key where
  * the body has none, sets the affinity hint, and until the request's deadline sends it again, with the same
  * key, after `busy` (when the engine says so), `unavailable`, `worker_lost` and silence, waiting longer each
- * time, on a fresh socket and through the next endpoint when a broker is gone. So a request has one effect
- * however often it was sent.
+ * time, on a fresh socket and through the next endpoint when a broker is gone, hangs, or is about to stop. So a
+ * request has one effect however often it was sent.
  *
  * Threads: a client belongs to one thread at a time. Nothing here is locked; use one client per thread.
  * Clients share nothing but the ZeroMQ context, where one is given. Processes: make clients after fork.
@@ -74,16 +74,17 @@ struct loyalty_error {
     bool retryable;         /* the same request may succeed later */
     bool outcome_unknown;   /* it may have been done all the same: send it again with the same key to know */
     int64_t retry_after_ms; /* busy: when to try again; 0: not said */
+    bool elsewhere;         /* it is this broker that cannot: another may (the library goes there by itself) */
 };
 
 struct loyalty_client;
 
 struct loyalty_options {
-    const char *const *endpoints; /* of brokers, tried in turn; NULL: LOYALTY_ENDPOINT_DEFAULT alone. Copied */
+    const char *const *endpoints; /* of brokers; each may be several, with commas; NULL: LOYALTY_ENDPOINT_DEFAULT. Copied */
     unsigned endpoint_count;
     unsigned timeout_ms;          /* deadline of a request that names none; 1 .. 600000 */
     unsigned in_flight_max;       /* requests under way at once; 1 .. 65536 */
-    unsigned silence_ms;          /* no answer for so long: the request is sent again */
+    unsigned silence_ms;          /* no answer to a request for so long: it is sent again */
     unsigned connect_ms;          /* no connection for so long: the next endpoint */
     unsigned backoff_min_ms;      /* first wait before a request is sent again … */
     unsigned backoff_max_ms;      /* … which doubles up to this; each with up to half of it as jitter */
@@ -92,13 +93,16 @@ struct loyalty_options {
     const char *secret_key;
     void *zmq_context;            /* NULL: the client makes its own; else it must outlive the client */
     const char *key_file;         /* CURVE: a file made by `loyalty keys`, which holds all three keys; read once */
+    unsigned probe_ms;            /* nothing at all from a broker that owes answers for so long: it is asked for a sign of
+                                   * life, and given up after as long again */
+    bool in_order;                /* begin with the first endpoint; else with one at random, so that clients spread */
 };
 
 /* The endpoint of `loyalty up` where nothing else is said. */
 #define LOYALTY_ENDPOINT_DEFAULT "tcp://127.0.0.1:7600"
 
 /* Fills in the defaults: LOYALTY_ENDPOINT_DEFAULT, 5000 ms, 1024 in flight, silence 2000 ms, connect 500 ms,
- * backoff 20 to 1000 ms, no CURVE. */
+ * probe 250 ms, backoff 20 to 1000 ms, no CURVE, any order. */
 LOYALTY_API void loyalty_options_init (struct loyalty_options *options);
 
 /* A client; connecting goes on in the background, so that this does not fail where no broker runs yet. NULL
@@ -176,6 +180,7 @@ struct loyalty_stats {
     uint64_t garbage;    /* messages that are no replies: dropped */
     uint64_t connects;   /* sockets opened */
     uint64_t connected;  /* of these, that got through to a broker */
+    uint64_t probes;     /* times that a broker was asked for a sign of life */
 };
 LOYALTY_API void loyalty_client_stats (const struct loyalty_client *client, struct loyalty_stats *stats);
 
