@@ -54,6 +54,7 @@ send_dispatch (struct core *core, struct request *request, struct worker *worker
     uint64_t dispatch = ++core->sequence << SLOT_BITS | request->slot;
     struct worker_message message = {
         .kind = MESSAGE_DISPATCH,
+        .version = worker->version,
         .session = worker->session,
         .dispatch = dispatch,
         .ttl_ms = (uint32_t)((request->deadline_us - core->now_us + 999) / 1000),

@@ -104,6 +104,7 @@ struct client {
 
 struct worker {
     uint64_t peer, session;
+    uint32_t version; /* of the worker protocol, in this session */
     uint64_t granted, dispatched; /* totals of the session */
     struct list requests;         /* in work, the oldest first */
     uint32_t in_flight;
@@ -177,6 +178,7 @@ struct core {
 
     struct worker *workers[BROKER_WORKERS_MAX];
     uint32_t worker_count;
+    int64_t version_told_us; /* when the log last spoke of a worker of another version */
 
     struct list wheel[WHEEL_SLOTS];
     int64_t wheel_turn; /* number of the next slot to look at, counted from the origin of the clock */

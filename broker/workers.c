@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TELL_VERSION_US = 10000000 };
+
 bool
 worker_has_credit (const struct worker *worker)
 {
@@ -101,6 +103,7 @@ worker_begin (struct core *core, uint64_t peer, struct str key, const struct wor
         return NULL;
     worker->peer = peer;
     worker->session = hello->session;
+    worker->version = worker_version_common (hello);
     worker->heard_us = worker->told_us = worker->joined_us = core->now_us;
     name_copy (worker->name, hello->text);
     snprintf (worker->key, sizeof worker->key, "%.*s", (int)key.size, key.data);
@@ -121,6 +124,21 @@ take_grant (struct worker *worker, const struct worker_message *message)
         worker->granted = message->granted;
 }
 
+/* It says hello again and again until one of the two is replaced: the log speaks of it now and then. */
+static void
+refuse_version (struct core *core, uint64_t peer, const struct worker_message *hello)
+{
+    char name[WORKER_NAME_BYTES_MAX + 1];
+    send_reset (core, peer, hello->session, RESET_VERSION);
+    if (core->now_us < core->version_told_us)
+        return;
+    core->version_told_us = core->now_us + TELL_VERSION_US;
+    name_copy (name, hello->text);
+    core_event (core, LOG_WARNING,
+                "worker %s is refused: it speaks versions %u to %u of the worker protocol, this broker %d to %d", name,
+                hello->compatible_from, hello->version, WORKER_PROTOCOL_COMPATIBLE_FROM, WORKER_PROTOCOL_VERSION);
+}
+
 static void
 on_hello (struct core *core, const struct broker_worker_message *from, const struct worker_message *message)
 {
@@ -133,6 +151,10 @@ on_hello (struct core *core, const struct broker_worker_message *from, const str
     struct worker *elsewhere = worker_by_session (core, message->session);
     if (elsewhere != NULL && elsewhere != worker)
         worker_end (core, elsewhere, "it came back over another connection");
+    if (worker == NULL && worker_version_common (message) == 0) {
+        refuse_version (core, peer, message);
+        return;
+    }
     if (worker == NULL)
         worker = worker_begin (core, peer, from->key, message);
     if (worker == NULL) {
@@ -144,6 +166,7 @@ on_hello (struct core *core, const struct broker_worker_message *from, const str
     worker->heard_us = core->now_us;
     struct worker_message welcome = {
         .kind = MESSAGE_WELCOME,
+        .version = worker->version,
         .session = worker->session,
         .heartbeat_ms = (uint32_t)core->settings.heartbeat_ms,
         .timeout_ms = (uint32_t)core->settings.worker_timeout_ms,
@@ -297,7 +320,9 @@ worker_tick (struct core *core, struct worker *worker)
     }
     if (core->now_us - worker->told_us < us_of_ms (core->settings.heartbeat_ms))
         return false;
-    struct worker_message beat = { .kind = MESSAGE_BROKER_BEAT, .session = worker->session };
+    struct worker_message beat = { .kind = MESSAGE_BROKER_BEAT,
+                                   .version = worker->version,
+                                   .session = worker->session };
     worker->told_us = core->now_us;
     if (send_control (core, worker->peer, &beat) == SENT)
         return false;

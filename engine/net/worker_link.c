@@ -143,7 +143,9 @@ worker_link_destroy (struct worker_link **link)
         return;
     for (unsigned i = 0; i < (*link)->broker_count; i++) {
         struct link_broker *broker = &(*link)->brokers[i];
-        struct worker_message goodbye = { .kind = MESSAGE_GOODBYE, .session = broker->session.session };
+        struct worker_message goodbye = { .kind = MESSAGE_GOODBYE,
+                                          .version = broker->session.version,
+                                          .session = broker->session.session };
         if (broker->session.state != WORKER_SESSION_WAITING)
             send_message (*link, broker, &goodbye, NULL);
         socket_close (&broker->socket);
@@ -243,8 +245,14 @@ static void
 log_change (const struct worker_link *link, const struct link_broker *broker, const struct worker_message *message,
             enum worker_session_state before)
 {
-    if (message->kind == MESSAGE_RESET && before != WORKER_SESSION_WAITING &&
-        broker->session.state == WORKER_SESSION_WAITING)
+    bool is_reset = message->kind == MESSAGE_RESET && before != WORKER_SESSION_WAITING &&
+                    broker->session.state == WORKER_SESSION_WAITING;
+    if (is_reset && message->reason == RESET_VERSION)
+        log_error ("%s: broker %s speaks version %u of the worker protocol, this worker %d to %d: one of the two is to "
+                   "be replaced",
+                   link->name, broker->endpoint, message->version, WORKER_PROTOCOL_COMPATIBLE_FROM,
+                   WORKER_PROTOCOL_VERSION);
+    else if (is_reset)
         log_warning ("%s: broker %s ended the session: %s", link->name, broker->endpoint,
                      reset_reason_text (message->reason));
     if (before != WORKER_SESSION_OPEN && broker->session.state == WORKER_SESSION_OPEN)
@@ -317,7 +325,10 @@ void
 worker_link_reply (struct worker_link *link, struct worker_request *request, const struct buf *body)
 {
     struct link_broker *broker = &link->brokers[request->broker];
-    struct worker_message reply = { .kind = MESSAGE_REPLY, .session = request->session, .dispatch = request->dispatch };
+    struct worker_message reply = { .kind = MESSAGE_REPLY,
+                                    .version = broker->session.version,
+                                    .session = request->session,
+                                    .dispatch = request->dispatch };
     struct str payload = { (const char *)body->data, (uint32_t)body->size };
     if (broker->session.session == request->session && !send_message (link, broker, &reply, &payload) &&
         !send_apology (link, broker, &reply))

@@ -16,7 +16,7 @@ static const struct message_form {
 #undef X
 };
 
-/* The numeric fields in wire order; FIELD_TEXT, the only other one, comes last. */
+/* The numeric fields in wire order. FIELD_TEXT comes behind them, and FIELD_COMPATIBLE last. */
 static const struct number_field {
     enum worker_field field;
     const char *name;
@@ -88,7 +88,7 @@ worker_message_encode (const struct worker_message *message, struct buf *out)
 {
     const struct message_form *form = form_of (message->kind);
     wire_write_array (out, 3 + (uint32_t)__builtin_popcount (form->fields));
-    wire_write_uint (out, WORKER_PROTOCOL_VERSION);
+    wire_write_uint (out, message->version != 0 ? message->version : WORKER_PROTOCOL_VERSION);
     wire_write_uint (out, form->kind);
     wire_write_uint (out, message->session);
     for (unsigned i = 0; i < NUMBER_COUNT; i++)
@@ -96,6 +96,9 @@ worker_message_encode (const struct worker_message *message, struct buf *out)
             wire_write_uint (out, number_get (message, &NUMBERS[i]));
     if (form->fields & FIELD_TEXT)
         wire_write_str (out, message->text);
+    if (form->fields & FIELD_COMPATIBLE)
+        wire_write_uint (out,
+                         message->compatible_from != 0 ? message->compatible_from : WORKER_PROTOCOL_COMPATIBLE_FROM);
 }
 
 static bool
@@ -113,10 +116,11 @@ read_natural (struct wire_reader *reader, uint64_t *value)
     return true;
 }
 
-/* The elements after the session. NULL, or the name of the field that is not as it should be. */
+/* The `elements` after the session. NULL, or the name of the field that is not as it should be. */
 static const char *
-read_fields (struct wire_reader *reader, unsigned fields, struct worker_message *message)
+read_fields (struct wire_reader *reader, uint32_t elements, unsigned fields, struct worker_message *message)
 {
+    uint64_t compatible_from = message->version;
     for (unsigned i = 0; i < NUMBER_COUNT; i++) {
         uint64_t value;
         if (!(fields & NUMBERS[i].field))
@@ -131,25 +135,44 @@ read_fields (struct wire_reader *reader, unsigned fields, struct worker_message 
             return "text";
         message->text = token.text;
     }
+    if (elements >= (uint32_t)__builtin_popcount (fields) && (fields & FIELD_COMPATIBLE) &&
+        (!read_natural (reader, &compatible_from) || compatible_from > message->version))
+        return "compatible_from";
+    message->compatible_from = (uint32_t)compatible_from;
     return NULL;
 }
 
 static int
-read_version (struct wire_reader *reader, uint32_t *elements, struct error *err)
+read_version (struct wire_reader *reader, uint32_t *elements, uint32_t *version_read, struct error *err)
 {
     struct wire_token token;
     uint64_t version;
     if (!wire_next (reader, &token) || token.type != TOKEN_ARRAY || token.count < 3)
         return error_set (err, ERROR_INVALID_REQUEST, "a control frame is an array of at least 3 elements");
-    if (!read_natural (reader, &version))
+    if (!read_natural (reader, &version) || version == 0 || version > UINT32_MAX)
         return error_set (err, ERROR_INVALID_REQUEST, "a control frame begins with its version");
-    if (version != WORKER_PROTOCOL_VERSION) {
-        error_set (err, ERROR_INVALID_REQUEST, "worker protocol version %llu; this is version %d",
-                   (unsigned long long)version, WORKER_PROTOCOL_VERSION);
-        return error_detail (err, "version", "%d", WORKER_PROTOCOL_VERSION);
-    }
+    *version_read = (uint32_t)version;
     *elements = token.count;
     return 0;
+}
+
+/* Whether a message of that kind can be read in its version. */
+static int
+check_version (uint32_t version, uint64_t kind, struct error *err)
+{
+    if (kind == MESSAGE_HELLO || kind == MESSAGE_RESET ||
+        (version >= WORKER_PROTOCOL_COMPATIBLE_FROM && version <= WORKER_PROTOCOL_VERSION))
+        return 0;
+    error_set (err, ERROR_INVALID_REQUEST, "worker protocol version %u; versions %d to %d are spoken here", version,
+               WORKER_PROTOCOL_COMPATIBLE_FROM, WORKER_PROTOCOL_VERSION);
+    return error_detail (err, "version", "%d", WORKER_PROTOCOL_VERSION);
+}
+
+unsigned
+worker_version_common (const struct worker_message *hello)
+{
+    uint32_t version = hello->version < WORKER_PROTOCOL_VERSION ? hello->version : WORKER_PROTOCOL_VERSION;
+    return version >= hello->compatible_from && version >= WORKER_PROTOCOL_COMPATIBLE_FROM ? version : 0;
 }
 
 int
@@ -158,16 +181,18 @@ worker_message_decode (struct str frame, unsigned payload_frames, bool from_work
 {
     struct wire_reader reader = wire_reader_of (frame);
     uint64_t kind, session;
-    uint32_t elements = 0;
+    uint32_t elements = 0, version = 0;
 
     *message = (struct worker_message){ 0 };
     if (frame.size > WORKER_CONTROL_BYTES_MAX)
         return error_set (err, ERROR_INVALID_REQUEST, "a control frame of %u bytes; at most %d", frame.size,
                           WORKER_CONTROL_BYTES_MAX);
-    if (read_version (&reader, &elements, err) != 0)
+    if (read_version (&reader, &elements, &version, err) != 0)
         return -1;
     if (!read_natural (&reader, &kind) || !read_natural (&reader, &session))
         return error_set (err, ERROR_INVALID_REQUEST, "kind and session are not natural numbers");
+    if (check_version (version, kind, err) != 0)
+        return -1;
     const struct message_form *form = kind <= UINT32_MAX ? form_of ((unsigned)kind) : NULL;
     if (form == NULL || form->from_worker != from_worker)
         return error_set (err, ERROR_INVALID_REQUEST, "a message of kind %llu is not expected from a %s",
@@ -176,11 +201,12 @@ worker_message_decode (struct str frame, unsigned payload_frames, bool from_work
         return error_set (err, ERROR_INVALID_REQUEST, "%s with session 0", form->name);
     if (payload_frames < form->frames_min || payload_frames > form->frames_max)
         return error_set (err, ERROR_INVALID_REQUEST, "%s with %u payload frames", form->name, payload_frames);
-    if (elements < 3 + (uint32_t)__builtin_popcount (form->fields))
+    if (elements < 3 + (uint32_t)__builtin_popcount (form->fields & ~(unsigned)FIELD_COMPATIBLE))
         return error_set (err, ERROR_INVALID_REQUEST, "%s with %u elements is too short", form->name, elements);
     message->kind = (enum worker_message_kind)kind;
+    message->version = version;
     message->session = session;
-    const char *wrong = read_fields (&reader, form->fields, message);
+    const char *wrong = read_fields (&reader, elements - 3, form->fields, message);
     if (wrong != NULL)
         return error_set (err, ERROR_INVALID_REQUEST, "%s: %s is missing, of another type or out of range", form->name,
                           wrong);

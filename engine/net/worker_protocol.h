@@ -2,7 +2,11 @@
  *
  * A message between broker and worker is a control frame and the payload frames of its kind. The control
  * frame is a MessagePack array [version, kind, session, …]; what follows is listed in WORKER_MESSAGES, in
- * the order of enum worker_field. More elements than a reader knows are skipped. */
+ * the order of enum worker_field. More elements than a reader knows are skipped.
+ *
+ * Each side speaks a range of versions. A worker says its own in hello (the newest as the message's version, the oldest
+ * as its last field), the broker takes the newest that both speak, and the session's messages have that one. What hello and
+ * reset begin with is the same in all versions, so that those who do not understand each other can say so. */
 #ifndef NET_WORKER_PROTOCOL_H
 #define NET_WORKER_PROTOCOL_H
 
@@ -13,7 +17,8 @@
 #include <stdint.h>
 
 enum {
-    WORKER_PROTOCOL_VERSION = 1,
+    WORKER_PROTOCOL_VERSION = 1,         /* the newest that is spoken here */
+    WORKER_PROTOCOL_COMPATIBLE_FROM = 1, /* the oldest */
     WORKER_CONTROL_BYTES_MAX = 256,
     WORKER_NAME_BYTES_MAX = 64,  /* of a worker, of a user */
     WORKER_STATS_BYTES_MAX = 4096,
@@ -30,11 +35,13 @@ enum worker_field {
     FIELD_TIMEOUT_MS = 32,   /* silence after which the other side counts as dead */
     FIELD_REASON = 64,       /* enum reset_reason */
     FIELD_TEXT = 128,        /* the worker's name, or the client's user: UTF-8 */
+    FIELD_COMPATIBLE = 256,  /* the oldest version that the worker speaks; without it, that of the message */
 };
 
 /* X (identifier, kind on the wire, name, sent by a worker, fields, payload frames at least, at most, meaning) */
 #define WORKER_MESSAGES(X)                                                                                                  \
-    X (HELLO, 1, "hello", true, FIELD_GRANTED | FIELD_TEXT, 0, 0, "begin a session that the worker named")                  \
+    X (HELLO, 1, "hello", true, FIELD_GRANTED | FIELD_TEXT | FIELD_COMPATIBLE, 0, 0,                                        \
+       "begin a session that the worker named")                                                                             \
     X (REPLY, 2, "reply", true, FIELD_DISPATCH, 1, 1, "the answer to a dispatch; payload: the reply's body")                \
     X (GRANT, 3, "grant", true, FIELD_GRANTED, 0, 0, "credit, as the session's total")                                      \
     X (WORKER_BEAT, 4, "worker_heartbeat", true, FIELD_GRANTED, 0, 1, "alive; payload: a map of statistics, or nothing")    \
@@ -58,7 +65,7 @@ enum worker_message_kind {
     X (CONNECTION_CHANGED, 2, "the session came in over another connection: messages may be lost")    \
     X (FULL, 3, "the broker has as many workers as it may have")                                      \
     X (STOPPING, 4, "the broker is about to stop")                                                    \
-    X (VERSION, 5, "the broker speaks another version of the worker protocol")                        \
+    X (VERSION, 5, "broker and worker have no version of the worker protocol in common")              \
     X (MALFORMED, 6, "the broker could not read what the worker sent")                                \
     X (REFUSED, 7, "the worker's key is not listed, or has no role for the workers' port")
 
@@ -73,10 +80,11 @@ const char *reset_reason_text (unsigned reason);
 
 struct worker_message {
     enum worker_message_kind kind;
+    uint32_t version; /* to be sent: 0 is WORKER_PROTOCOL_VERSION */
     uint64_t session; /* never 0, except in a RESET to a message that could not be read */
     /* Only the kind's fields are sent; the others read as 0 or empty. */
     uint64_t granted, dispatch;
-    uint32_t ttl_ms, roles, heartbeat_ms, timeout_ms, reason;
+    uint32_t ttl_ms, roles, heartbeat_ms, timeout_ms, reason, compatible_from;
     struct str text; /* borrowed from the frame */
 };
 
@@ -84,10 +92,13 @@ struct worker_message {
 void worker_message_encode (const struct worker_message *message, struct buf *out);
 
 /* Decodes a control frame that came with `payload_frames` frames behind it. `from_worker`: which side sent it;
- * kinds of the other side are refused. -1: `err` says what is wrong (invalid_request); when the version is
- * another one than ours, the error has the detail "version". */
+ * kinds of the other side are refused. -1: `err` says what is wrong (invalid_request); when the version is none
+ * of ours, the error has the detail "version": hello and reset are read in any. */
 int worker_message_decode (struct str frame, unsigned payload_frames, bool from_worker, struct worker_message *message,
                            struct error *err);
+
+/* The newest version that is spoken here and by who sent this hello; 0: there is none. */
+unsigned worker_version_common (const struct worker_message *hello);
 
 /* The name of a kind, for logs and docs. */
 const char *worker_message_name (unsigned kind);

@@ -64,6 +64,7 @@ session_begin (struct worker_session *session)
     int64_t granted = (int64_t)session->credit - session->outstanding;
     session->granted = granted > 0 ? (uint64_t)granted : 0;
     session->state = WORKER_SESSION_HELLO;
+    session->version = WORKER_PROTOCOL_VERSION;
     session->drain_told = false;
     session->grant_told = true;
 }
@@ -71,7 +72,9 @@ session_begin (struct worker_session *session)
 static void
 fill (const struct worker_session *session, enum worker_message_kind kind, struct worker_message *message)
 {
-    *message = (struct worker_message){ .kind = kind, .session = session->session, .granted = session->granted };
+    *message = (struct worker_message){
+        .kind = kind, .version = session->version, .session = session->session, .granted = session->granted
+    };
 }
 
 bool
@@ -113,6 +116,7 @@ welcome (struct worker_session *session, int64_t now_ms, const struct worker_mes
     if (session->state != WORKER_SESSION_HELLO)
         return;
     session->state = WORKER_SESSION_OPEN;
+    session->version = message->version;
     session->hello_wait_ms = WORKER_HELLO_MS;
     session->beat_ms = now_ms;
     /* The broker's word, but within reason: a silence of 0 would end every session at once. */

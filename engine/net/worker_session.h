@@ -25,6 +25,7 @@ enum worker_session_state {
 struct worker_session {
     enum worker_session_state state;
     uint64_t session; /* 0 while waiting */
+    uint32_t version; /* of the worker protocol in this session: the broker's choice */
     uint64_t granted; /* in this session */
     uint64_t random;  /* state of the generator of session numbers */
     /* Requests that were taken in and whose credit was not granted again, over all sessions: a new session

@@ -368,9 +368,13 @@ def test_a_worker_is_reset_when_the_broker_does_not_know_it():
 def test_another_version_of_the_worker_protocol_is_told():
     with Broker() as broker:
         worker = broker.dealer(broker.worker_endpoint)
-        worker.send(msgpack.packb([2, HELLO, 5, 10, "from the future"]))
+        worker.send(msgpack.packb([VERSION + 8, HELLO, 5, 10, "from the future", VERSION + 1]))
         assert worker.poll(WAIT_S * 1000)
-        assert msgpack.unpackb(worker.recv()) == [VERSION, RESET, 0, 5]
+        assert msgpack.unpackb(worker.recv()) == [VERSION, RESET, 5, 5]
+        assert f"worker from the future is refused: it speaks versions {VERSION + 1} to {VERSION + 8}" in broker.log_text()
+        worker.send(msgpack.packb([VERSION + 8, HELLO, 6, 10, "from the future", VERSION, "and more"]))
+        assert worker.poll(WAIT_S * 1000)
+        assert msgpack.unpackb(worker.recv())[:3] == [VERSION, WELCOME, 6], "the newest that both speak"
 
 
 def test_the_example_of_the_documentation_is_a_worker():

@@ -401,6 +401,42 @@ Test (broker_worker, what_cannot_be_read_ends_the_session)
     fixture_destroy (fixture);
 }
 
+Test (broker_worker, a_worker_of_a_newer_version_is_spoken_to_in_ours)
+{
+    struct fixture *fixture = fixture_new (NULL);
+    const struct worker_message newer = { .kind = MESSAGE_HELLO,
+                                          .version = WORKER_PROTOCOL_VERSION + 4,
+                                          .compatible_from = WORKER_PROTOCOL_VERSION,
+                                          .session = SESSION,
+                                          .granted = 1 };
+    worker_says (fixture, WORKER, newer);
+    cr_expect_eq (next_control (fixture, MESSAGE_WELCOME)->message.version, WORKER_PROTOCOL_VERSION);
+    request (fixture, .peer = CLIENT, .id = 1);
+    cr_expect_eq (next_control (fixture, MESSAGE_DISPATCH)->message.version, WORKER_PROTOCOL_VERSION);
+    fixture_destroy (fixture);
+}
+
+Test (broker_worker, a_worker_without_a_common_version_is_refused_and_the_log_says_which)
+{
+    struct fixture *fixture = fixture_new (NULL);
+    const struct worker_message foreign = { .kind = MESSAGE_HELLO,
+                                            .version = WORKER_PROTOCOL_VERSION + 4,
+                                            .compatible_from = WORKER_PROTOCOL_VERSION + 2,
+                                            .session = SESSION,
+                                            .granted = 1,
+                                            .text = STR ("tomorrow") };
+    for (unsigned i = 0; i < 5; i++) {
+        worker_says (fixture, WORKER, foreign);
+        const struct kept_control *reset = next_control (fixture, MESSAGE_RESET);
+        cr_expect (reset->message.reason == RESET_VERSION && reset->message.session == SESSION);
+    }
+    cr_expect_eq (core_gauges (fixture->core).workers, 0);
+    const char *told = strstr (fixture->events, "worker tomorrow is refused: it speaks versions 3 to 5");
+    cr_assert_not_null (told, "%s", fixture->events);
+    cr_expect_null (strstr (told + 1, "worker tomorrow"), "once, not with each hello");
+    fixture_destroy (fixture);
+}
+
 Test (broker_worker, a_name_cannot_forge_lines_of_the_log)
 {
     struct fixture *fixture = fixture_new (NULL);

@@ -59,7 +59,8 @@ Test (net_protocol, every_message_comes_out_as_it_went_in)
         cr_expect (out.kind == in.kind && out.session == in.session && out.granted == in.granted &&
                        out.dispatch == in.dispatch && out.ttl_ms == in.ttl_ms && out.roles == in.roles &&
                        out.heartbeat_ms == in.heartbeat_ms && out.timeout_ms == in.timeout_ms &&
-                       out.reason == in.reason && str_equal (out.text, in.text),
+                       out.version == WORKER_PROTOCOL_VERSION && out.reason == in.reason &&
+                       str_equal (out.text, in.text),
                    "%s", worker_message_name (in.kind));
         buf_free (&bytes);
     }
@@ -124,6 +125,54 @@ Test (net_protocol, a_newer_peer_may_say_more)
     const uint64_t numbers[] = { 1, MESSAGE_GRANT, 7, 64, 99, 98 };
     cr_expect_eq (decode (numbers, 6, "more", &message, &err), 0, "%s", err.message);
     cr_expect_eq (message.granted, 64);
+}
+
+/* A hello in `version` of a worker that speaks all from `compatible_from` on (0: it does not say). */
+static unsigned
+common (uint64_t version, uint64_t compatible_from)
+{
+    struct worker_message message;
+    struct error err;
+    struct buf bytes = { 0 };
+    wire_write_array (&bytes, compatible_from != 0 ? 7 : 5);
+    const uint64_t numbers[] = { version, MESSAGE_HELLO, 7, 64 };
+    for (unsigned i = 0; i < 4; i++)
+        wire_write_uint (&bytes, numbers[i]);
+    wire_write_cstr (&bytes, "name");
+    if (compatible_from != 0) {
+        wire_write_uint (&bytes, compatible_from);
+        wire_write_cstr (&bytes, "what later versions add");
+    }
+    cr_assert_eq (worker_message_decode (bytes_of (&bytes), 0, true, &message, &err), 0, "%s", err.message);
+    cr_expect_eq (message.granted, 64);
+    buf_free (&bytes);
+    return worker_version_common (&message);
+}
+
+Test (net_protocol, the_newest_version_that_both_speak_is_taken)
+{
+    cr_expect_eq (common (WORKER_PROTOCOL_VERSION, 0), WORKER_PROTOCOL_VERSION);
+    cr_expect_eq (common (WORKER_PROTOCOL_VERSION, WORKER_PROTOCOL_COMPATIBLE_FROM), WORKER_PROTOCOL_VERSION);
+    cr_expect_eq (common (WORKER_PROTOCOL_VERSION + 8, WORKER_PROTOCOL_VERSION), WORKER_PROTOCOL_VERSION);
+    cr_expect_eq (common (WORKER_PROTOCOL_VERSION + 8, WORKER_PROTOCOL_VERSION + 1), 0);
+    cr_expect_eq (common (WORKER_PROTOCOL_VERSION + 8, 0), 0, "who does not say speaks the one alone");
+}
+
+Test (net_protocol, hello_and_reset_are_read_in_any_version)
+{
+    struct worker_message message;
+    struct error err;
+    struct buf bytes = { 0 };
+    const struct worker_message reset = { .kind = MESSAGE_RESET, .version = 77, .reason = RESET_VERSION };
+    worker_message_encode (&reset, &bytes);
+    cr_assert_eq (worker_message_decode (bytes_of (&bytes), 0, false, &message, &err), 0, "%s", err.message);
+    cr_expect (message.reason == RESET_VERSION && message.version == 77);
+    buf_free (&bytes);
+    const uint64_t backwards[] = { 3, MESSAGE_HELLO, 7, 64 };
+    cr_expect_eq (decode (backwards, 4, "name", &message, &err), 0);
+    cr_expect_eq (message.compatible_from, 3);
+    const uint64_t zero[] = { 0, MESSAGE_HELLO, 7, 64 };
+    cr_expect_eq (decode (zero, 4, "name", &message, &err), -1, "there is no version 0");
 }
 
 Test (net_protocol, another_version_is_told_apart)
