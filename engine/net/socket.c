@@ -23,6 +23,7 @@ static const struct {
     /* A worker's messages are about a session, and a session does not outlive its connection. */
     [SOCKET_WORKER] = { "worker", ZMQ_DEALER, 8192, 500, false, true },
     /* What a subscriber has not taken: beyond it the feed drops, and the subscriber reads what it missed. */
+    [SOCKET_FEED] = { "feed", ZMQ_XPUB, 10000, 200, false, false },
     [SOCKET_SUBSCRIBER] = { "subscriber", ZMQ_SUB, 1000, 0, false, false },
 };
 

@@ -15,6 +15,7 @@ enum socket_use {
     SOCKET_WORKER_PORT, /* ROUTER that the broker binds for workers */
     SOCKET_CLIENT,      /* DEALER of a client */
     SOCKET_WORKER,      /* DEALER of a worker */
+    SOCKET_FEED,        /* XPUB that the feed binds for subscribers */
     SOCKET_SUBSCRIBER,  /* SUB of whoever follows the event feed */
     SOCKET_USE_COUNT
 };

@@ -36,9 +36,9 @@
     X (CARD_BLOCK, "SELECT nextval('card_blocks')")                                                            \
     /* Ends what idle_in_transaction_session_timeout does not see: transactions of workers that stopped for $1 ms while they  \
      * sent (the server waits for the rest) or while they were sent to. */                                     \
-    X (SESSIONS_END,                                                                                           \
+    X (SESSIONS_END, /* those of application $2 */                                                             \
        "WITH stopped AS MATERIALIZED (" /* who is chosen first, and ended then: a WHERE has no order */        \
-       "SELECT pid FROM pg_stat_activity WHERE usename = current_user AND application_name = 'loyalty-worker batch' "  \
+       "SELECT pid FROM pg_stat_activity WHERE usename = current_user AND application_name = $2::text "              \
        "AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND wait_event_type = 'Client' "                \
        "AND state_change < clock_timestamp() - $1::int4 * interval '1 ms') "                                   \
        "SELECT pid FROM stopped WHERE pg_terminate_backend(pid)")                                              \
@@ -477,6 +477,14 @@
        "SELECT t.id, s.day - date '1970-01-01', s.amount FROM unnest($2::int8[]) AS t(id) CROSS JOIN LATERAL (" \
        "SELECT day, amount FROM member_spending r WHERE r.bucket = $1::int2 AND r.partner_id = t.id "          \
        "AND r.day >= date '1970-01-01' + $3::int4 OFFSET 0) s ORDER BY t.id")                                  \
+    /* -------- the feed: functions of 0003_feed.sql */                                                        \
+    X (FEED_TAKE, "SELECT epoch, last FROM feed_take($1::text, $2::int4)")                                     \
+    X (FEED_RENEW, "SELECT feed_renew($1::int8, $2::int4)")                                                    \
+    X (FEED_MOVE,                                                                                              \
+       "SELECT number, topics, recorded_at, bucket, order_ref, card_id, partner_id, body, record "             \
+       "FROM feed_move($1::int8, $2::int8, $3::int4, $4::bool)")                                               \
+    X (FEED_ROTATE, "SELECT slots, is_stuck FROM outbox_rotate($1::int8, $2::int8, $3::int4)")                 \
+    X (FEED_PARTITIONS, "SELECT made, dropped FROM feed_partitions($1::int8, $2::int4)")                       \
     /* -------- reads */                                                                                       \
     X (HISTORY_PAGE,                                                                                           \
        "SELECT " HISTORY_COLUMNS "FROM point_history WHERE bucket = $1::int2 AND card_id = $2::int8 AND seq < $3::int4 " \

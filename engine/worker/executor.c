@@ -118,6 +118,7 @@ executor_end_stopped_sessions (struct executor *executor)
     enum pg_failure failure;
     struct error err;
     pg_param_int4 (&params, executor->settings->idle_in_transaction_timeout_ms);
+    pg_param_text (&params, STR ("loyalty-worker batch"));
     PGresult *result =
         pg_run (executor->pg, STATEMENT_SESSIONS_END, &params, executor_deadline_us (executor), &failure, &err);
     if (result == NULL)

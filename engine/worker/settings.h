@@ -1,15 +1,8 @@
-/* settings.h - what the database fixed when it was made, and what this process was started with. */
+/* settings.h - what this process was started with. */
 #ifndef WORKER_SETTINGS_H
 #define WORKER_SETTINGS_H
 
-#include "store/pg.h"
-
-struct engine_settings {
-    int buckets;
-    char currency[4];
-    unsigned currency_digits;
-    char time_zone[64];
-};
+#include "store/engine_settings.h"
 
 struct worker_settings {
     const char *const *brokers; /* worker ports of the brokers */
@@ -22,8 +15,5 @@ struct worker_settings {
     int gather_us;              /* from one batch's start an idle worker waits so long for the next to fill */
     int lock_timeout_ms, idle_in_transaction_timeout_ms, statement_timeout_ms, commit_timeout_ms;
 };
-
-/* Reads table `settings` and checks that the schema is one this program can work with. -1: `unavailable`. */
-int engine_settings_read (struct pg *pg, struct engine_settings *settings, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* settings.c - see settings.h. */
-#include "worker/settings.h"
+/* engine_settings.c - see engine_settings.h. */
+#include "store/engine_settings.h"
 #include "base/clock.h"
 #include "store/migrate.h"
 

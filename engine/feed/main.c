@@ -1,0 +1,90 @@
+/* main.c - loyalty-feed: gives every committed event its number and publishes it. */
+#include "base/log.h"
+#include "feed/feed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2 };
+
+static void
+print_help (void)
+{
+    printf ("loyalty-feed: gives every committed event its number and publishes it\n\n"
+            "usage: loyalty-feed [options]\n");
+    feed_settings_print ();
+    printf (
+        "  --insecure                 bind where other machines reach it, although there are no keys\n"
+        "  --help, --version\n\n"
+        "One feed leads, the others stand by. Prints `ready ENDPOINT` when it is bound. SIGTERM lets another lead.\n");
+}
+
+static int
+usage (const char *text)
+{
+    fprintf (stderr, "loyalty-feed: %s\n", text);
+    return EXIT_USAGE;
+}
+
+/* Sets what `--name value` or `--name=value` says at argv[*at], and goes on to the last argument that was used. */
+static int
+read_option (struct feed_settings *settings, char **argv, int *at, struct error *err)
+{
+    char name[64];
+    const char *option = argv[*at], *equals = strchr (option, '=');
+    size_t size = equals == NULL ? strlen (option) : (size_t)(equals - option);
+    if (strncmp (option, "--", 2) != 0 || size - 2 >= sizeof name)
+        return error_set (err, ERROR_INVALID_REQUEST, "\"%.60s\" is no option; see --help", option);
+    snprintf (name, sizeof name, "%.*s", (int)size - 2, option + 2);
+    if (strcmp (name, "insecure") == 0 && equals == NULL) {
+        settings->insecure = true;
+        return 0;
+    }
+    const char *value = equals != NULL ? equals + 1 : argv[*at + 1];
+    if (value == NULL)
+        return error_set (err, ERROR_INVALID_REQUEST, "--%s needs a value", name);
+    *at += equals == NULL;
+    return feed_settings_set (settings, name, value, err);
+}
+
+int
+main (int argc, char **argv)
+{
+    static struct feed_settings settings;
+    struct error err;
+    feed_settings_default (&settings);
+    const char *database = getenv ("LOYALTY_DATABASE");
+    if (database != NULL && feed_settings_set (&settings, "database", database, &err) < 0)
+        return usage (err.message);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp (argv[i], "--help") == 0) {
+            print_help ();
+            return EXIT_SUCCESS;
+        }
+        if (strcmp (argv[i], "--version") == 0) {
+            puts ("loyalty-feed " LOYALTY_VERSION);
+            return EXIT_SUCCESS;
+        }
+        if (read_option (&settings, argv, &i, &err) < 0)
+            return usage (err.message);
+    }
+    if (settings.database[0] == '\0')
+        return usage ("needs --database; see --help");
+    if (log_level_by_name (settings.log) < 0)
+        return usage ("--log is error, warning, info or debug");
+
+    log_open ("loyalty-feed", (enum log_level)log_level_by_name (settings.log));
+    struct feed *feed = feed_new (&settings, &err);
+    if (feed == NULL) {
+        fprintf (stderr, "loyalty-feed: %s\n", err.message);
+        return EXIT_FAILURE;
+    }
+    printf ("ready %s\n", feed_endpoint (feed));
+    fflush (stdout);
+    int result = feed_run (feed, &err);
+    if (result != 0)
+        log_error ("%s", err.message);
+    feed_destroy (&feed);
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
