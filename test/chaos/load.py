@@ -2,9 +2,11 @@
 
 import json
 import pathlib
+import random
 import subprocess
 import sys
 
+from harness import BUILD
 from operations import Operation
 
 CLIENT = pathlib.Path(__file__).with_name("client_process.py")
@@ -57,17 +59,53 @@ def read_log(path):
     return list(entries.values())
 
 
-class Load:
-    """Client processes that run from `start` to `stop`."""
+class Running:
+    """Client processes that run from `start` to `stop`, and write logs."""
+
+    def __init__(self, folder, name, processes, timeout):
+        self.timeout = timeout
+        self.logs = [pathlib.Path(folder) / f"{name}-{process}.jsonl" for process in range(processes)]
+        self.processes = []
+        self.counted = {}  # of each log: how far it was looked through, and the answers found
+        self.entries = []  # once it is over
+
+    def stop(self):
+        """Lets each client finish what it has under way, and reads the logs."""
+        for process in self.processes:
+            process.stdin.close()
+        codes = [process.wait(self.timeout + 30) for process in self.processes]
+        assert codes == [0] * len(codes), f"client processes ended with {codes}"
+        self.processes = []
+        self.entries = [entry for log in self.logs if log.exists() for entry in read_log(log)]
+
+    def answered(self):
+        """How many requests were answered ok so far."""
+        for log in self.logs:
+            if log.exists():
+                place, count = self.counted.get(log, (0, 0))
+                with open(log, "rb") as file:
+                    file.seek(place)
+                    block = file.read()
+                whole = block.rfind(b"\n") + 1
+                self.counted[log] = place + whole, count + block.count(b'"ok": true', 0, whole)
+        return sum(count for _, count in self.counted.values())
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes = []
+
+
+class Load(Running):
+    """Clients in Python: a few, with a thread each."""
 
     def __init__(self, endpoint, folder, name, seed, processes=3, threads=4, members=12, pause=0.01, timeout=8):
+        super().__init__(folder, name, processes, timeout)
         self.settings = {
             "endpoint": endpoint, "name": name, "seed": seed, "threads": threads,
             "members": list(range(1, members + 1)), "pause": pause, "timeout": timeout,
         }  # fmt: skip
-        self.logs = [pathlib.Path(folder) / f"{name}-{process}.jsonl" for process in range(processes)]
-        self.processes = []
-        self.entries = []  # once it is over
 
     def start(self):
         for number, log in enumerate(self.logs):
@@ -77,21 +115,19 @@ class Load:
             process.stdin.flush()
         return self
 
-    def stop(self):
-        """Lets each client finish what it has under way, and reads the logs."""
-        for process in self.processes:
-            process.stdin.close()
-        codes = [process.wait(self.settings["timeout"] + 30) for process in self.processes]
-        assert codes == [0] * len(codes), f"client processes ended with {codes}"
-        self.processes = []
-        self.entries = [entry for log in self.logs if log.exists() for entry in read_log(log)]
 
-    def answered(self):
-        """How many requests were answered ok so far."""
-        return sum(line.count('"ok": true') for log in self.logs if log.exists() for line in open(log))
+class FastLoad(Running):
+    """Many clients in a few processes of C, at a rate that Python does not reach (0: as fast as answers come)."""
 
-    def kill(self):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-        self.processes = []
+    def __init__(self, endpoint, folder, name, seed, processes=2, clients=128, members=2000, rate=0, timeout=8):
+        super().__init__(folder, name, processes, timeout)
+        rng = random.Random(seed)
+        self.commands = [
+            [BUILD / "bin" / "chaos-load", f"{name}-{number}", rng.getrandbits(63), members, clients, rate / processes,
+             timeout * 1000, log, *endpoint.split(",")]
+            for number, log in enumerate(self.logs)
+        ]  # fmt: skip
+
+    def start(self):
+        self.processes = [subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE) for command in self.commands]
+        return self

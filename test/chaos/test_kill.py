@@ -4,6 +4,9 @@ import signal
 import time
 
 from faults import kill_cluster, signal_cluster
+from world import IS_LONG
+
+PAUSE_S = 30 if IS_LONG else 3  # longer than any heartbeat; in the long form longer than any deadline
 
 
 def test_workers_are_killed(world, seed):
@@ -31,11 +34,11 @@ def test_a_worker_stops_for_a_while(world, seed):
     """As a machine that hangs. It goes on where it was, and does no harm."""
     with world.load(seed) as load:
         world.engine.pause("worker-1")
-        time.sleep(4)
+        time.sleep(PAUSE_S)
         world.wait_for_answers(load)
         world.engine.resume("worker-1")
         world.wait_for_answers(load)
-    world.report("worker, SIGSTOP for 4 s", load)
+    world.report(f"worker, SIGSTOP for {PAUSE_S} s", load)
     world.judge()
 
 
@@ -51,10 +54,10 @@ def test_the_broker_is_killed(world, seed):
 def test_the_broker_stops_for_a_while(world, seed):
     with world.load(seed) as load:
         world.engine.pause("broker")
-        time.sleep(3)
+        time.sleep(PAUSE_S)
         world.engine.resume("broker")
         world.wait_for_answers(load)
-    world.report("broker, SIGSTOP for 3 s", load)
+    world.report(f"broker, SIGSTOP for {PAUSE_S} s", load)
     world.judge()
 
 
@@ -70,10 +73,10 @@ def test_postgresql_is_killed(world, seed):
 def test_postgresql_stops_for_a_while(world, seed):
     with world.load(seed) as load:
         signal_cluster(world.engine, signal.SIGSTOP)
-        time.sleep(3)
+        time.sleep(PAUSE_S)
         signal_cluster(world.engine, signal.SIGCONT)
         world.wait_for_answers(load)
-    world.report("PostgreSQL, SIGSTOP of all its processes for 3 s", load)
+    world.report(f"PostgreSQL, SIGSTOP of all its processes for {PAUSE_S} s", load)
     world.judge()
 
 

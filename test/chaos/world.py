@@ -14,7 +14,7 @@ from verdict import Ledger, Verdict
 
 IS_LONG = os.environ.get("LOYALTY_CHAOS") == "long"
 SERVES_AGAIN_S = 30  # bound on waits, far above what is measured: docs/reliability.md has the figures
-SAMPLE = 40  # of answered orders that are sent again
+SAMPLE, COMPARED_MAX = 40, 5000  # of answered orders: so many are sent again, and so many at most are read again
 REPORT = []  # lines for the summary: (case, text)
 
 
@@ -61,11 +61,11 @@ class World:
     # Load
 
     @contextlib.contextmanager
-    def load(self, seed_number, warm_up=100, **options):
+    def load(self, seed_number, warm_up=100, kind=Load, **options):
         """Clients at work; begins when they have `warm_up` answers, and stops them in the end."""
         self.loads += 1
         options.setdefault("endpoint", self.engine.endpoint)
-        load = Load(folder=self.engine.folder, name=f"L{self.loads}", seed=seed_number, **options)
+        load = kind(folder=self.engine.folder, name=f"L{self.loads}", seed=seed_number, **options)
         print(f"LOYALTY_SEED={seed_number}")
         try:
             load.start()
@@ -138,9 +138,13 @@ class World:
             entry for entry in entries
             if entry.ok and entry.operation.kind in ("earn", "redeem", "refund") and entry.operation.key not in cancelled
         ]  # fmt: skip
+        if len(orders) > COMPARED_MAX:
+            orders = random.Random(len(orders)).sample(orders, COMPARED_MAX)
         client = self.engine.client()
 
         def same(told, stored):
+            if "lines" not in told:  # a client of C writes down only some of it
+                return all(stored[name] == told[name] for name in ("order_id", "amount_total", "points_earned", "points_redeemed"))
             return dict(stored, replayed=None) == dict(told, replayed=None)
 
         def compare(entry):
