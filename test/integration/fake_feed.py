@@ -37,7 +37,7 @@ class FakeLog:
             return self.refuse
         after = request.body.get("after", self.last)
         if after + 1 < self.oldest:
-            return failure("too_old", "past the retention", oldest=self.oldest)
+            return failure("too_old", "past the retention", oldest=str(self.oldest))
         page = [event for event in self.events if event["number"] > after]
         page = page[: min(request.body.get("limit", 100), self.page_max)]
         reached = page[-1]["number"] if page else after
