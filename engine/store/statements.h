@@ -32,6 +32,7 @@
     X (SETTINGS, "SELECT name, value FROM settings")                                                           \
     X (SCHEMA_STATE, "SELECT version, compatible_from FROM schema_state")                                      \
     X (PARTITIONS_ENSURE, "SELECT partitions_ensure(clock_timestamp(), 3)")                                    \
+    X (PARTITIONS_MISSED, "SELECT partitions_missed()")                                                        \
     X (ORDER_BLOCK, "SELECT nextval('order_blocks')")                                                          \
     X (CARD_BLOCK, "SELECT nextval('card_blocks')")                                                            \
     /* Ends what idle_in_transaction_session_timeout does not see: transactions of workers that stopped for $1 ms while they  \
@@ -438,7 +439,7 @@
        "coalesce(sum(remaining) FILTER (WHERE state = 3 OR (state = 1 AND expires <= $3::timestamptz)), 0)::int8 AS expired, " \
        "max(expires) AS expires FROM point_moves m WHERE m.bucket = $1::int2 AND m.card_id = t.id OFFSET 0) l") \
     /* -------- jobs: a page of keys after $2, and which of its rows are to be worked on; the last is always told */ \
-    X (JOB_READ, "SELECT period, step, cursor_bucket, cursor_id, examined, changed, failed, is_done FROM job_runs WHERE job = $1::text") \
+    X (JOB_READ, "SELECT period, step, cursor_bucket, cursor_id, examined, changed, failed, is_done, is_stopped FROM job_runs WHERE job = $1::text") \
     /* Only from the step that was read: of two at once one writes nothing. */                                 \
     X (JOB_SAVE,                                                                                               \
        "INSERT INTO job_runs AS j (job, period, step, cursor_bucket, cursor_id, examined, changed, failed, started_at, updated_at, is_done) " \
@@ -446,7 +447,14 @@
        "ON CONFLICT (job) DO UPDATE SET period = excluded.period, step = excluded.step, cursor_bucket = excluded.cursor_bucket, " \
        "cursor_id = excluded.cursor_id, examined = excluded.examined, changed = excluded.changed, failed = excluded.failed, " \
        "started_at = CASE WHEN $11::bool THEN excluded.started_at ELSE j.started_at END, "                     \
-       "updated_at = excluded.updated_at, is_done = excluded.is_done WHERE j.step = $3::int8 RETURNING step")  \
+       "updated_at = excluded.updated_at, is_done = excluded.is_done, is_stopped = j.is_stopped AND NOT $12::bool " \
+       "WHERE j.step = $3::int8 RETURNING step")                                                               \
+    X (JOB_STOP,                                                                                               \
+       "INSERT INTO job_runs AS j (job, period, step, cursor_bucket, cursor_id, started_at, updated_at, is_done, is_stopped) " \
+       "VALUES ($1::text, '', 0, 0, 0, $2::timestamptz, $2::timestamptz, true, true) "                         \
+       "ON CONFLICT (job) DO UPDATE SET is_stopped = true RETURNING is_done")                                  \
+    X (JOB_LIST,                                                                                               \
+       "SELECT job, period, examined, changed, failed, started_at, updated_at, is_done, is_stopped, step FROM job_runs") \
     X (EXPIRE_PAGE,                                                                                            \
        "WITH page AS MATERIALIZED (SELECT card_id, partner_id, first_expiry <= $4::timestamptz AS due FROM loyalty_cards " \
        "WHERE bucket = $1::int2 AND card_id > $2::int8 ORDER BY card_id LIMIT $3::int4), "                     \

@@ -57,7 +57,9 @@ enum method_target {
     X (REFERRAL_CREATE, "referral.create", ROLES_SALES, SCOPE_OP, TARGET_BATCH, REFERRAL_CREATE, "a member's referral code: the one there is, or a new one") \
     X (MEMBER_MERGE, "member.merge", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBER_MERGE, "make one member of two") \
     X (MEMBER_FORGET, "member.forget", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBER_FORGET, "take out all that tells who a member was; sums stay") \
-    X (ADMIN_PING, "admin.ping", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "a sign of life of the broker, without waiting")
+    X (ADMIN_PING, "admin.ping", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "a sign of life of the broker, without waiting") \
+    X (JOB_LIST, "job.list", ROLE_MONITOR | ROLE_ADMIN, SCOPE_NONE, TARGET_READ, EMPTY, "how far each background job is") \
+    X (JOB_STOP, "job.stop", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_STOP, "stop a background job until job.run says to go on")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

@@ -28,7 +28,7 @@
     X (APPLICABILITY, "applicability", "order", "cheapest", "specific") \
     X (LEVEL_WINDOW, "level_window", "lifetime", "calendar_year", "rolling_months") \
     X (LEVEL_CHANGE, "level_change", "transfer", "reset") \
-    X (JOB, "job", "expire", "memberships", "holds", "referrals")
+    X (JOB, "job", "expire", "memberships", "holds", "referrals", "partitions")
 
 #define X(suffix, name, ...) const char *const NAMES_##suffix[] = { __VA_ARGS__, NULL };
 NAME_LISTS (X)

@@ -46,7 +46,7 @@ extern const char *const NAMES_DISCOUNT_MODE[];     /* percent, per_point, per_o
 extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific */
 extern const char *const NAMES_LEVEL_WINDOW[];      /* lifetime, calendar_year, rolling_months */
 extern const char *const NAMES_LEVEL_CHANGE[];      /* transfer, reset */
-extern const char *const NAMES_JOB[];               /* expire, memberships, holds, referrals (worker/jobs.h) */
+extern const char *const NAMES_JOB[];               /* expire, memberships, holds, referrals, partitions (worker/jobs.h) */
 
 /* All of them, with the names they go by in other languages ("program_type"); in schemas.c. */
 struct wire_name_list {
@@ -387,9 +387,13 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (MEMBERSHIP_CHANGE, REASON, "reason", WIRE_STRING, WIRE_REQUIRED, 1, 200, 0, NULL, NULL, "why; stands in the history")
 
 #define JOB_RUN_FIELDS(X)                                                                                              \
-    X (JOB_RUN, JOB, "job", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_JOB, "expire: book what ran out; memberships: evaluate every member's level; holds: let go of holds that ran out, forget old ones; referrals: book points that wait for owners of referral codes") \
+    X (JOB_RUN, JOB, "job", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_JOB, "expire: book what ran out; memberships: evaluate every member's level; holds: let go of holds that ran out, forget old ones; referrals: book points that wait for owners of referral codes; partitions: make the next months' tables") \
     X (JOB_RUN, PERIOD, "period", WIRE_STRING, WIRE_DISTINCT, 1, 64, 0, NULL, NULL, "what it is done for, once (\"2026-11-21\"): done before, it does nothing. Absent: goes on with what is not done, else begins again") \
-    X (JOB_RUN, LIMIT, "limit", WIRE_INT, 0, 1, JOB_ROWS_MAX, 100, NULL, NULL, "rows that one call works on at most")
+    X (JOB_RUN, LIMIT, "limit", WIRE_INT, 0, 1, JOB_ROWS_MAX, 100, NULL, NULL, "rows that one call works on at most") \
+    X (JOB_RUN, RESUME, "resume", WIRE_BOOL, 0, 0, 0, 0, NULL, NULL, "go on although it was stopped")
+
+#define JOB_STOP_FIELDS(X)                                                                                             \
+    X (JOB_STOP, JOB, "job", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_JOB, "which; the schedule leaves it out, and who drives it is told, until job.run says `resume`")
 
 #define REFERRAL_CREATE_FIELDS(X)                                                                                      \
     X (REFERRAL_CREATE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member whose code it is") \
@@ -453,7 +457,8 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (JOB_RUN, "job_run")                  \
     X (REFERRAL_CREATE, "referral_create") \
     X (MEMBER_MERGE, "member_merge") \
-    X (MEMBER_FORGET, "member_forget")
+    X (MEMBER_FORGET, "member_forget") \
+    X (JOB_STOP, "job_stop")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

@@ -141,6 +141,8 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                          .replay = stored_replay,
                          .alone = true,
                          .background = true },
+    [METHOD_JOB_LIST] = { .execute = job_list_execute },
+    [METHOD_JOB_STOP] = { .execute = job_stop_execute, .replay = stored_replay, .alone = true },
     [METHOD_REFERRAL_CREATE] = { .prepare = referral_create_prepare,
                                  .look_up = referral_create_look_up,
                                  .want = referral_create_want,

@@ -1,4 +1,4 @@
-/* job_methods.c - job.run: a step of a background job from where the last one ended (job_runs), in a transaction with its work. */
+/* job_methods.c - job.list, job.stop, and job.run: a step of a background job from where the last one ended (job_runs), in a transaction with its work. */
 #include "worker/job_methods.h"
 #include "base/log.h"
 #include "wire/msgpack.h"
@@ -7,13 +7,14 @@
 
 #include <stdio.h>
 
-enum { ANSWER_FIELDS = 11, CURSOR_TEXT_MAX = 40, BUCKETS_PER_STEP = 16 };
+enum { ANSWER_FIELDS = 11, JOB_FIELDS = 8, CURSOR_TEXT_MAX = 40, BUCKETS_PER_STEP = 16 };
 
 const struct job JOBS[JOB_COUNT] = {
     [JOB_EXPIRE] = { job_expire_scan, job_expire_work },
     [JOB_MEMBERSHIPS] = { job_memberships_scan, job_memberships_work },
     [JOB_HOLDS] = { job_holds_scan, job_holds_work },
     [JOB_REFERRALS] = { job_referrals_scan, job_referrals_work },
+    [JOB_PARTITIONS] = { job_partitions_scan, job_partitions_work },
 };
 
 /* A run of a job, as it is stored, and the step that this request is. */
@@ -21,7 +22,8 @@ struct job_request {
     const struct job *job;
     struct str name, period;
     bool is_new, was_done; /* the run begins with this step; it was done before */
-    int64_t step_no;       /* of the last step; 0: there was none */
+    bool is_stopped, resumes;
+    int64_t step_no; /* of the last step; 0: there was none */
     int64_t examined, changed, failed;
     struct job_step step;
 };
@@ -38,7 +40,7 @@ no_memory (struct request *request)
 static void
 take_run (struct executor *executor, struct job_request *data, const PGresult *result, bool names_period)
 {
-    enum { PERIOD, STEP, CURSOR_BUCKET, CURSOR_ID, EXAMINED, CHANGED, FAILED, IS_DONE };
+    enum { PERIOD, STEP, CURSOR_BUCKET, CURSOR_ID, EXAMINED, CHANGED, FAILED, IS_DONE, IS_STOPPED };
     data->is_new = true;
     data->step.from = JOB_BEGIN;
     if (PQntuples (result) == 0)
@@ -46,6 +48,7 @@ take_run (struct executor *executor, struct job_request *data, const PGresult *r
     bool is_done = pg_bool (result, 0, IS_DONE);
     struct str period = pg_text (result, 0, PERIOD);
     data->step_no = pg_int (result, 0, STEP);
+    data->is_stopped = pg_bool (result, 0, IS_STOPPED);
     if (names_period ? !str_equal (period, data->period) : is_done)
         return;
     data->is_new = false;
@@ -90,6 +93,7 @@ save_run (struct executor *executor, struct request *request, const struct job_r
     pg_param_time (&params, unit->recorded_at);
     pg_param_bool (&params, step->is_done);
     pg_param_bool (&params, data->is_new);
+    pg_param_bool (&params, data->resumes);
     PGresult *result =
         pg_run (unit->pg, STATEMENT_JOB_SAVE, &params, unit->deadline_us, &unit->failure, &request->error);
     if (result == NULL)
@@ -146,10 +150,13 @@ job_look_up (struct executor *executor, struct request *request)
         return no_memory (request);
     *data = (struct job_request){ .job = &JOBS[fields[F_JOB_RUN_JOB].integer],
                                   .name = str_of (NAMES_JOB[fields[F_JOB_RUN_JOB].integer]),
+                                  .resumes = fields[F_JOB_RUN_RESUME].boolean,
                                   .period = fields[F_JOB_RUN_PERIOD].present ? fields[F_JOB_RUN_PERIOD].text : STR (""),
                                   .step.limit = (uint32_t)fields[F_JOB_RUN_LIMIT].integer };
     if (read_run (executor, request, data) < 0)
         return -1;
+    if (data->is_stopped && !data->resumes)
+        return request_fail (request, ERROR_CONFLICT, "job %s is stopped: `resume` lets it go on", data->name.data);
     data->step.to = data->step.from;
     data->step.is_done = data->was_done;
     return data->was_done                                    ? 0
@@ -215,6 +222,85 @@ job_execute (struct executor *executor, struct request *request)
         log_error ("alert: job %.*s: %lld rows could not be worked on", (int)data->name.size, data->name.data,
                    (long long)data->step.failed);
     render_answer (request, data);
+    return 0;
+}
+
+/* ---- job.list, job.stop */
+
+static void
+render_job (struct buf *out, const PGresult *result, int row)
+{
+    enum { NAME, PERIOD, EXAMINED, CHANGED, FAILED, STARTED, UPDATED, IS_DONE, IS_STOPPED, STEP };
+    bool has_run = row >= 0 && pg_int (result, row, STEP) > 0;
+    render_text (out, "state",
+                 row >= 0 && pg_bool (result, row, IS_STOPPED) ? STR ("stopped")
+                 : !has_run                                    ? STR ("never run")
+                 : pg_bool (result, row, IS_DONE)              ? STR ("done")
+                                                               : STR ("running"));
+    if (!has_run) {
+        render_nil (out, "period");
+        render_nil (out, "started");
+        render_nil (out, "updated");
+    } else {
+        render_text (out, "period", pg_text (result, row, PERIOD));
+        render_time (out, "started", pg_time (result, row, STARTED));
+        render_time (out, "updated", pg_time (result, row, UPDATED));
+    }
+    render_int (out, "examined", has_run ? pg_int (result, row, EXAMINED) : 0);
+    render_int (out, "changed", has_run ? pg_int (result, row, CHANGED) : 0);
+    render_int (out, "failed", has_run ? pg_int (result, row, FAILED) : 0);
+}
+
+/* The row of a job; -1: it was never run, nor stopped. */
+static int
+row_of (const PGresult *result, struct str name)
+{
+    for (int row = 0; row < PQntuples (result); row++)
+        if (str_equal (pg_text (result, row, 0), name))
+            return row;
+    return -1;
+}
+
+int
+job_list_execute (struct executor *executor, struct request *request)
+{
+    struct unit *unit = &executor->unit;
+    struct buf *out = &request->reply;
+    PGresult *result = pg_run (unit->pg, STATEMENT_JOB_LIST, NULL, unit->deadline_us, &unit->failure, &request->error);
+    if (result == NULL)
+        return -1;
+    render_ok (out, 1);
+    wire_write_cstr (out, "jobs");
+    wire_write_array (out, JOB_COUNT);
+    for (int job = 0; job < JOB_COUNT; job++) {
+        struct str name = str_of (NAMES_JOB[job]);
+        wire_write_map (out, JOB_FIELDS);
+        render_text (out, "job", name);
+        render_job (out, result, row_of (result, name));
+    }
+    PQclear (result);
+    return 0;
+}
+
+int
+job_stop_execute (struct executor *executor, struct request *request)
+{
+    struct unit *unit = &executor->unit;
+    struct buf *out = &request->reply;
+    struct pg_params params = { .arena = unit->arena };
+    struct str name = str_of (NAMES_JOB[request->record->fields[F_JOB_STOP_JOB].integer]);
+    pg_param_text (&params, name);
+    pg_param_time (&params, unit->recorded_at);
+    PGresult *result =
+        pg_run (unit->pg, STATEMENT_JOB_STOP, &params, unit->deadline_us, &unit->failure, &request->error);
+    if (result == NULL)
+        return -1;
+    bool is_done = pg_bool (result, 0, 0);
+    PQclear (result);
+    render_ok (out, 3);
+    render_bool (out, "replayed", false);
+    render_text (out, "job", name);
+    render_bool (out, "was_running", !is_done);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* job_methods.h - job.run: its hooks (request.h). What each job does stands in jobs.h. */
+/* job_methods.h - job.run, job.list and job.stop: their hooks (request.h). What each job does stands in jobs.h. */
 #ifndef WORKER_JOB_METHODS_H
 #define WORKER_JOB_METHODS_H
 
@@ -7,5 +7,7 @@
 int job_look_up (struct executor *executor, struct request *request);
 int job_want (struct executor *executor, struct request *request);
 int job_execute (struct executor *executor, struct request *request);
+int job_list_execute (struct executor *executor, struct request *request);
+int job_stop_execute (struct executor *executor, struct request *request);
 
 #endif

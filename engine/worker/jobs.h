@@ -40,7 +40,7 @@ struct job {
 };
 
 /* In the order of NAMES_JOB (wire/schemas.h). */
-enum job_id { JOB_EXPIRE, JOB_MEMBERSHIPS, JOB_HOLDS, JOB_REFERRALS, JOB_COUNT };
+enum job_id { JOB_EXPIRE, JOB_MEMBERSHIPS, JOB_HOLDS, JOB_REFERRALS, JOB_PARTITIONS, JOB_COUNT };
 extern const struct job JOBS[JOB_COUNT];
 
 /* Room for one more row; -1 with err: out of memory. */
@@ -59,5 +59,7 @@ int job_holds_scan (struct executor *executor, struct job_step *step, bool *more
 int job_holds_work (struct executor *executor, struct job_step *step, struct error *err);
 int job_referrals_scan (struct executor *executor, struct job_step *step, bool *more, struct error *err);
 int job_referrals_work (struct executor *executor, struct job_step *step, struct error *err);
+int job_partitions_scan (struct executor *executor, struct job_step *step, bool *more, struct error *err);
+int job_partitions_work (struct executor *executor, struct job_step *step, struct error *err);
 
 #endif

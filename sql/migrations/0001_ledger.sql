@@ -414,7 +414,8 @@ CREATE TABLE job_runs (
     failed        bigint NOT NULL DEFAULT 0,
     started_at    timestamptz NOT NULL,
     updated_at    timestamptz NOT NULL,
-    is_done       boolean NOT NULL
+    is_done       boolean NOT NULL,
+    is_stopped    boolean NOT NULL DEFAULT false -- by an operator: it goes on when somebody says so
 );
 
 -- ---------------------------------------------------------------- what grows, by month
@@ -499,3 +500,8 @@ BEGIN
     RETURN made;
 END $$;
 SELECT partitions_ensure(clock_timestamp(), 3);
+
+-- Whether rows lie in a default partition: no month's partition was there for them, and retention cannot drop them.
+CREATE FUNCTION partitions_missed() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$ SELECT EXISTS (SELECT FROM point_history_default) OR EXISTS (SELECT FROM orders_default) $$;

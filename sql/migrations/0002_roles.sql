@@ -27,7 +27,7 @@ BEGIN
     -- What everyone may do in a new database of PostgreSQL 14, and temporary tables in any.
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    REVOKE EXECUTE ON FUNCTION partitions_ensure(timestamptz, integer), time_zone_ensure(text), time_zone_offset(text, timestamptz)
+    REVOKE EXECUTE ON FUNCTION partitions_ensure(timestamptz, integer), partitions_missed(), time_zone_ensure(text), time_zone_offset(text, timestamptz)
         FROM PUBLIC;
 
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'loyalty_worker') THEN
@@ -59,7 +59,7 @@ BEGIN
         GRANT UPDATE (used, amount) ON program_usage TO loyalty_worker;
         GRANT UPDATE (state, moved_to) ON point_holds TO loyalty_worker;
         GRANT UPDATE (booked, seq, lot_no) ON referral_credits TO loyalty_worker;
-        GRANT UPDATE (period, step, cursor_bucket, cursor_id, examined, changed, failed, started_at, updated_at, is_done)
+        GRANT UPDATE (period, step, cursor_bucket, cursor_id, examined, changed, failed, started_at, updated_at, is_done, is_stopped)
             ON job_runs TO loyalty_worker;
         GRANT UPDATE (state) ON orders TO loyalty_worker;
         GRANT DELETE ON request_keys, card_codes, member_spending, program_usage, point_holds TO loyalty_worker;
@@ -73,7 +73,7 @@ BEGIN
         GRANT UPDATE (partner_id, record) ON orders TO loyalty_worker;
         GRANT UPDATE (code) ON coupons TO loyalty_worker;
         GRANT USAGE ON order_blocks, card_blocks, membership_positions TO loyalty_worker;
-        GRANT EXECUTE ON FUNCTION partitions_ensure(timestamptz, integer), time_zone_ensure(text), time_zone_offset(text, timestamptz)
+        GRANT EXECUTE ON FUNCTION partitions_ensure(timestamptz, integer), partitions_missed(), time_zone_ensure(text), time_zone_offset(text, timestamptz)
             TO loyalty_worker;
     END IF;
 

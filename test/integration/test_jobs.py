@@ -296,6 +296,102 @@ def test_more_old_holds_than_a_step_forgets(shop):
 # The command
 
 
+def jobs(shop):
+    return {job["job"]: job for job in shop.call("job.list")["jobs"]}
+
+
+def test_jobs_are_listed_with_what_they_are_at(shop):
+    assert list(jobs(shop)) == ["expire", "memberships", "holds", "referrals", "partitions"]
+    expired_member(shop)
+    last = run(shop, "expire", period=new_id("listed"))[-1]
+    job = jobs(shop)["expire"]
+    assert job["state"] == "done" and job["period"] == last["period"]
+    assert (job["examined"], job["changed"], job["failed"]) == (last["total_examined"], last["total_changed"], 0)
+    assert job["started"] <= job["updated"]
+
+
+def test_a_stopped_job_rests_until_somebody_says_to_go_on(shop):
+    partners = [expired_member(shop) for _ in range(3)]
+    period = new_id("rest")
+    first = shop.call("job.run", {"job": "expire", "period": period, "limit": 1})
+    assert not first["done"]
+    assert shop.call("job.stop", {"job": "expire"})["was_running"]
+    assert jobs(shop)["expire"]["state"] == "stopped"
+    for fields in ({"period": period}, {"period": new_id("another")}, {}):
+        with refused("conflict"):
+            shop.call("job.run", dict(fields, job="expire"))
+    assert sum(len(expire_rows(shop, partner)) for partner in partners) <= 1
+    again = shop.call("job.run", {"job": "expire", "period": period, "limit": 1, "resume": True})
+    assert again["total_changed"] == first["total_changed"] + again["changed"], "it goes on from there"
+    run(shop, "expire", period=period)
+    assert all(len(expire_rows(shop, partner)) == 1 for partner in partners)
+    assert jobs(shop)["expire"]["state"] == "done"
+
+
+def test_a_job_that_never_ran_can_be_stopped(shop):
+    answer = shop.call("job.stop", {"job": "memberships"})
+    assert not answer["was_running"]
+    assert jobs(shop)["memberships"]["state"] == "stopped"
+    with refused("conflict"):
+        shop.call("job.run", {"job": "memberships"})
+    run(shop, "memberships", resume=True)
+
+
+def test_stopped_while_a_step_is_done_it_stays_stopped(shop):
+    """A step that was read before the stop and is written after it does not undo it."""
+    for _ in range(10):
+        shop.call("job.run", {"job": "expire", "resume": True, "limit": 1})
+        answers = at_once(shop.endpoint, [("job.run", {"job": "expire", "limit": 1}, new_id("step")), ("job.stop", {"job": "expire"}, new_id("stop"))] * 4)
+        assert all(result_of(answer)["job"] == "expire" for answer in answers[1::2])
+        assert jobs(shop)["expire"]["state"] == "stopped"
+    run(shop, "expire", resume=True)
+
+
+def test_partitions_are_made_ahead_and_rows_beside_them_are_told(shop):
+    months = shop.query("SELECT count(*) FROM pg_inherits WHERE inhparent IN ('orders'::regclass, 'point_history'::regclass)")[0][0]
+    dropped = shop.query("SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'orders'::regclass "
+                         "AND inhrelid::regclass::text LIKE 'orders\\_2%'")[0][0]  # fmt: skip
+    shop.query(f"DROP TABLE {dropped}")
+    assert [step["changed"] for step in run(shop, "partitions")][-1] == 1
+    assert [step["changed"] for step in run(shop, "partitions")][-1] == 0
+    assert shop.query("SELECT count(*) FROM pg_inherits WHERE inhparent IN ('orders'::regclass, 'point_history'::regclass)")[0][0] == months
+    shop.query("INSERT INTO orders VALUES (0, 1, '1990-01-01', 1, 1, NULL, '')")
+    try:
+        assert run(shop, "partitions")[-1]["failed"] == 1
+        assert "default partitions" in shop.logs(None)
+    finally:
+        shop.query("DELETE FROM orders WHERE recorded_at = '1990-01-01'")
+
+
+def test_the_command_lists_and_stops_jobs(shop):
+    done = shop.command("job", "stop", "holds")
+    assert done.returncode == 0 and "loyalty job run holds" in done.stdout
+    listed = shop.command("job", "list")
+    assert listed.returncode == 0 and [text.split()[0] for text in listed.stdout.splitlines()] == ["job", *jobs(shop)]
+    assert ["holds", "stopped"] in [text.split()[:2] for text in listed.stdout.splitlines()]
+    assert {job["job"]: job["state"] for job in json.loads(shop.command("job", "list", "--json").stdout)["jobs"]}["holds"] == "stopped"
+    assert shop.command("job", "run", "holds").returncode == 0
+    assert jobs(shop)["holds"]["state"] == "done"
+    for wrong in (["job"], ["job", "rest"], ["job", "stop"], ["job", "stop", "nothing"], ["job", "list", "holds"]):
+        assert shop.command(*wrong).returncode == 2, wrong
+
+
+def test_the_command_driving_a_job_hears_of_its_stop(shop):
+    for _ in range(30):
+        expired_member(shop)
+    running = subprocess.Popen([program("loyalty"), "job", "run", "expire", "--limit", "1", "--data", str(shop.data)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())  # fmt: skip
+    try:
+        wait_until(lambda: jobs(shop)["expire"]["state"] == "running", 30, "the job to begin")
+        assert shop.command("job", "stop", "expire").returncode == 0
+        _, complaints = running.communicate(timeout=60)
+        assert running.returncode == 1 and "stopped" in complaints
+    finally:
+        running.kill()
+        running.wait()
+    run(shop, "expire", resume=True)
+
+
 def test_the_command_runs_a_job_to_its_end(shop):
     partner = expired_member(shop)
     done = shop.command("job", "run", "expire", "--limit", "1", "--json")
@@ -307,7 +403,7 @@ def test_the_command_runs_a_job_to_its_end(shop):
 
 
 def test_the_command_says_what_is_wrong(shop):
-    for wrong in (["list"], ["run"], ["run", "fly"], ["run", "expire", "holds"], ["run", "expire", "--limit", "0"]):
+    for wrong in (["list", "all"], ["run"], ["run", "fly"], ["run", "expire", "holds"], ["run", "expire", "--limit", "0"]):
         done = shop.command("job", *wrong)
         assert done.returncode == 2 and "usage: loyalty job" in done.stderr, wrong
 

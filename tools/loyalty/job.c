@@ -1,4 +1,4 @@
-/* job.c - `loyalty job run`: a background job from where it stopped to its end, step by step. */
+/* job.c - `loyalty job`: what the background jobs are at, one of them from where it stopped to its end, or stopped. */
 #include "base/clock.h"
 #include "commands.h"
 #include "connect.h"
@@ -12,11 +12,16 @@
 #include <unistd.h>
 
 static const struct command_help HELP = {
-    "job run NAME [OPTION]...",
-    "Runs a background job: expire (books points that ran out), memberships (evaluates every member's level), holds\n"
-    "(lets go of holds that ran out, forgets old ones) or referrals (books points that wait for owners of referral\n"
-    "codes). It goes in small steps, beside orders. Ctrl-C stops it after the step in hand; run again, it goes on\n"
-    "from there.",
+    "job list | run NAME | stop NAME [OPTION]...",
+    "Background jobs: expire (books points that ran out), memberships (evaluates every member's level), holds (lets go "
+    "of\n"
+    "holds that ran out, forgets old ones), referrals (books points that wait for owners of referral codes) and "
+    "partitions\n"
+    "(makes the next months' tables). The feed's leader runs them by its schedule, in small steps beside orders.\n"
+    "\n"
+    "  list        what each is at\n"
+    "  run NAME    runs one to its end. Ctrl-C stops it after the step in hand; run again, it goes on from there\n"
+    "  stop NAME   stops one, whoever drives it; `run` lets it go on",
 };
 
 enum { PATIENCE_S = 60, WAIT_MS = 200 };
@@ -64,6 +69,8 @@ step (struct job_run *run)
         json_t *details = NULL, *body = json_pack ("{s:s, s:I}", "job", run->name, "limit", (json_int_t)run->limit);
         if (run->period != NULL)
             json_object_set_new (body, "period", json_string (run->period));
+        if (run->last == NULL) /* later steps hear of it when somebody stops the job */
+            json_object_set_new (body, "resume", json_true ());
         json_t *answer = loyalty_call_json (run->client, &request, body, &details, &failure);
         json_decref (body);
         if (answer != NULL) {
@@ -119,6 +126,73 @@ run_to_the_end (struct job_run *run)
     return finish (run, false);
 }
 
+/* ---- list, stop */
+
+static const char *
+text_of (const json_t *job, const char *name)
+{
+    const char *text = json_string_value (json_object_get (job, name));
+    return text != NULL && *text != '\0' ? text : "-";
+}
+
+static void
+show_jobs (const json_t *jobs)
+{
+    size_t index;
+    const json_t *job;
+    printf ("%-12s %-10s %-20s %-27s %12s %10s %6s\n", "job", "state", "period", "last step", "looked at", "changed",
+            "failed");
+    json_array_foreach ((json_t *)jobs, index, job)
+        printf ("%-12s %-10s %-20s %-27s %12lld %10lld %6lld\n", text_of (job, "job"), text_of (job, "state"),
+                text_of (job, "period"), text_of (job, "updated"), (long long)figure (job, "examined"),
+                (long long)figure (job, "changed"), (long long)figure (job, "failed"));
+}
+
+/* One request that is neither repeated nor followed; NULL: its failure is printed. */
+static json_t *
+ask (struct job_run *run, const char *method, json_t *body)
+{
+    struct loyalty_request request = { .method = method };
+    struct loyalty_error failure;
+    json_t *details = NULL, *answer = loyalty_call_json (run->client, &request, body, &details, &failure);
+    json_decref (body);
+    if (answer == NULL)
+        output_failure (&failure, details, run->json, false);
+    json_decref (details);
+    return answer;
+}
+
+static int
+list (struct job_run *run)
+{
+    json_t *answer = ask (run, "job.list", json_object ());
+    if (answer == NULL)
+        return EXIT_FAILED;
+    if (run->json)
+        output_json (answer, false);
+    else {
+        show_jobs (json_object_get (answer, "jobs"));
+        json_decref (answer);
+    }
+    return EXIT_DONE;
+}
+
+static int
+stop_job (struct job_run *run)
+{
+    json_t *answer = ask (run, "job.stop", json_pack ("{s:s}", "job", run->name));
+    if (answer == NULL)
+        return EXIT_FAILED;
+    if (run->json) {
+        output_json (answer, false);
+        return EXIT_DONE;
+    }
+    printf ("%s: stopped%s; `loyalty job run %s` lets it go on\n", run->name,
+            json_is_true (json_object_get (answer, "was_running")) ? " in the middle" : "", run->name);
+    json_decref (answer);
+    return EXIT_DONE;
+}
+
 static bool
 is_job (const char *name)
 {
@@ -126,6 +200,21 @@ is_job (const char *name)
         if (strcmp (*job, name) == 0)
             return true;
     return false;
+}
+
+static const struct action {
+    const char *name;
+    bool names_job;
+    int (*run) (struct job_run *run);
+} ACTIONS[] = { { "list", false, list }, { "run", true, run_to_the_end }, { "stop", true, stop_job } };
+
+static const struct action *
+action_of (const char *name)
+{
+    for (size_t i = 0; i < sizeof ACTIONS / sizeof ACTIONS[0]; i++)
+        if (strcmp (ACTIONS[i].name, name) == 0)
+            return &ACTIONS[i];
+    return NULL;
 }
 
 int
@@ -144,17 +233,18 @@ command_job (int argc, char **argv)
     struct error err;
     if (!options_parse (&HELP, specs, argc, argv, &left, &code))
         return code;
-    if (left < 1 || strcmp (argv[1], "run") != 0)
-        return options_wrong (&HELP, "what with which job?");
-    if (left != 2)
-        return options_wrong (&HELP, left < 2 ? "which job?" : "more than one job");
-    if (!is_job (argv[2]))
-        return options_wrong (&HELP, "there is no job %s", argv[2]);
-    run.name = argv[2];
+    const struct action *action = left < 1 ? NULL : action_of (argv[1]);
+    if (action == NULL)
+        return options_wrong (&HELP, left < 1 ? "list, run or stop?" : "list, run or stop, not %s", argv[1]);
+    if (left != (action->names_job ? 2 : 1))
+        return options_wrong (&HELP, left < 2 ? "which job?" : "there is more than it takes: %s", argv[left]);
+    run.name = action->names_job ? argv[2] : NULL;
+    if (action->names_job && !is_job (run.name))
+        return options_wrong (&HELP, "there is no job %s", run.name);
     run.client = connect_engine (&where, &err);
     if (run.client == NULL)
         return output_error (&err, run.json);
-    code = run_to_the_end (&run);
+    code = action->run (&run);
     json_decref (run.last);
     loyalty_client_destroy (&run.client);
     return code;

@@ -15,7 +15,7 @@ static const struct {
     { "load", command_load, "load programs, products, partners, stores and levels from one file" },
     { "coupons", command_coupons, "make a batch of coupons with unique codes" },
     { "fsck", command_fsck, "prove the ledger" },
-    { "job", command_job, "run a background job: expire, memberships, holds, referrals" },
+    { "job", command_job, "background jobs: list, run or stop them" },
     { "events", command_events, "follow the event feed" },
     { "top", command_top, "watch rate, latency, queues and workers" },
 #ifdef LOYALTY_HAVE_BENCH

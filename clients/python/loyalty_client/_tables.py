@@ -42,7 +42,7 @@ NAMES = {
     "applicability": ["order", "cheapest", "specific"],
     "level_window": ["lifetime", "calendar_year", "rolling_months"],
     "level_change": ["transfer", "reset"],
-    "job": ["expire", "memberships", "holds", "referrals"],
+    "job": ["expire", "memberships", "holds", "referrals", "partitions"],
 }
 
 #: The lists of ``load.put``, and how many records each may have in one part.
@@ -95,6 +95,8 @@ METHODS = {
     "member.merge": {"scope": "op", "roles": ["odoo", "admin"], "doc": "make one member of two"},
     "member.forget": {"scope": "op", "roles": ["odoo", "admin"], "doc": "take out all that tells who a member was; sums stay"},
     "admin.ping": {"scope": "none", "roles": ["till", "odoo", "monitor", "admin"], "doc": "a sign of life of the broker, without waiting"},
+    "job.list": {"scope": "none", "roles": ["monitor", "admin"], "doc": "how far each background job is"},
+    "job.stop": {"scope": "op", "roles": ["admin"], "doc": "stop a background job until job.run says to go on"},
 }
 
 
