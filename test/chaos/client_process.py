@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "clients" / "python"))
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "clients" / "python"), str(TOP / "test" / "integration")]
 
+import c_client  # noqa: E402
 from loyalty_client import Client, LoyaltyError  # noqa: E402
 from operations import Mix  # noqa: E402
 
@@ -33,8 +35,21 @@ def outcome_of(client, operation, timeout, **options):
     try:
         result = client.call(operation.method, operation.body, key=operation.header_key, timeout=timeout, **options)
         return {"ok": True, "result": result}
-    except LoyaltyError as error:
+    except (LoyaltyError, c_client.Failed) as error:
         return {"ok": False, "code": error.code, "message": error.message, "unknown": error.outcome_unknown}
+
+
+class CClient:
+    """The C client: one for each thread, as it belongs to one at a time."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self.local = threading.local()
+
+    def call(self, method, body, **options):
+        if not hasattr(self.local, "client"):
+            self.local.client = c_client.Client(self.endpoint)
+        return self.local.client.call(method, body, **options)
 
 
 def run(settings, number, client, log, stop):
@@ -54,7 +69,7 @@ def main():
     settings = json.loads(sys.stdin.readline())
     stop = threading.Event()
     log = Log(settings["log"])
-    client = Client(settings["endpoint"])
+    client = {"python": Client, "c": CClient}[settings["language"]](settings["endpoint"])
     threads = [
         threading.Thread(target=run, args=(settings, number, client, log, stop)) for number in range(settings["threads"])
     ]

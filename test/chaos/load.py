@@ -1,6 +1,7 @@
 """Starts client processes on an engine, and reads what they wrote down."""
 
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -59,6 +60,13 @@ def read_log(path):
     return list(entries.values())
 
 
+def c_clients_can_run():
+    """Whether the C library can be loaded into Python: not one that was built with AddressSanitizer."""
+    import c_client
+
+    return b"__asan_init" not in c_client.library_path().read_bytes() or "asan" in os.environ.get("LD_PRELOAD", "")
+
+
 class Running:
     """Client processes that run from `start` to `stop`, and write logs."""
 
@@ -98,20 +106,23 @@ class Running:
 
 
 class Load(Running):
-    """Clients in Python: a few, with a thread each."""
+    """Clients in Python: a few, with a thread each; their processes take the languages in turns."""
 
-    def __init__(self, endpoint, folder, name, seed, processes=3, threads=4, members=12, pause=0.01, timeout=8):
+    def __init__(self, endpoint, folder, name, seed, processes=3, threads=4, members=12, pause=0.01, timeout=8,
+                 languages=("python",)):  # fmt: skip
         super().__init__(folder, name, processes, timeout)
         self.settings = {
             "endpoint": endpoint, "name": name, "seed": seed, "threads": threads,
             "members": list(range(1, members + 1)), "pause": pause, "timeout": timeout,
         }  # fmt: skip
+        self.languages = languages
 
     def start(self):
         for number, log in enumerate(self.logs):
             process = subprocess.Popen([sys.executable, CLIENT], stdin=subprocess.PIPE, text=True)
             self.processes.append(process)
-            process.stdin.write(json.dumps(dict(self.settings, process=number, log=str(log))) + "\n")
+            own = {"process": number, "log": str(log), "language": self.languages[number % len(self.languages)]}
+            process.stdin.write(json.dumps(dict(self.settings, **own)) + "\n")
             process.stdin.flush()
         return self
 

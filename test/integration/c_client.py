@@ -116,6 +116,7 @@ class Failed(Exception):
 
     def __init__(self, error, details):
         super().__init__(error.message.decode())
+        self.message = str(self)
         self.code = error.name.decode()
         self.details = details
         self.retryable = error.retryable

@@ -292,11 +292,11 @@ class Engine:
 
     # Talking to it
 
-    def client(self, **options):
+    def client(self, endpoint=None, **options):
         """A Python client, closed with the engine."""
         from loyalty_client import Client
 
-        client = Client(self.endpoint, **options)
+        client = Client(endpoint or self.endpoint, **options)
         self._clients.append(client)
         return client
 
