@@ -13,7 +13,7 @@ from ._wire import _is_integer, _unpack
 
 PAGE_EVENTS = 1000  # asked for at a time: the engine's bound
 ARRIVED_MAX = 4096  # events kept ahead of their turn ...
-ARRIVED_BYTES_MAX = 8 * 1024 * 1024  # ... and their bytes
+ARRIVED_BYTES_MAX = 8 * 1024 * 1024  # ... and their bytes on the wire
 RETRY, RETRY_MAX = 0.05, 2.0
 # A leader commits before it publishes, so that for a moment a tip may end before what was read. Not for so long.
 TIPS_BELOW_MAX = 3
@@ -44,7 +44,7 @@ class Follow:
         self.tips_below = 0  # tips in a row that end before the position
         self.tips_stale = 0  # tips in a row of an older epoch
         self._order = []  # the numbers of those that arrived
-        self._arrived = {}  # number -> bytes; none where nobody asked for the topic
+        self._arrived = {}  # number -> (event, or None where nobody asked for the topic; its bytes on the wire)
         self._arrived_bytes = 0
         self._page = collections.deque()
         self._page_after = None
@@ -56,7 +56,8 @@ class Follow:
         self.counts["received"] += 1
         try:
             topic, body = frames
-            taken = self._take_tip(_unpack(body)) if topic == b"tip" else self._take_event(topic.decode(), body)
+            fields = _unpack(body)
+            taken = self._take_tip(fields) if topic == b"tip" else self._take_event(topic.decode(), fields, len(body))
         except Exception:  # bytes that are not MessagePack raise a dozen kinds
             taken = False
         if taken:
@@ -85,35 +86,37 @@ class Follow:
         self.tips_below = self.tips_below + 1 if self.position is not None and number < self.position else 0
         return True
 
-    def _take_event(self, topic, body):
-        number = _unpack(body)["number"]
+    def _take_event(self, topic, event, size):
+        number = event["number"]
         if not topic or not _is_integer(number) or number < 1:
             return False
         self.newest = max(self.newest, number)
         if number in self._arrived or (self.position is not None and number <= self.position):
             self.counts["repeated"] += 1
             return True
-        self._keep(number, body if not self.topics or topic in self.topics else b"")
+        if self.topics and topic not in self.topics:
+            event, size = None, 0
+        self._keep(number, event, size)
         return True
 
-    def _keep(self, number, body):
+    def _keep(self, number, event, size):
         """Puts an event among those that arrived. Beyond the bound those that come first are dropped: they are read,
         and by then the others follow without a gap."""
         while self._order and (
-            len(self._order) >= ARRIVED_MAX or self._arrived_bytes + len(body) > ARRIVED_BYTES_MAX
+            len(self._order) >= ARRIVED_MAX or self._arrived_bytes + size > ARRIVED_BYTES_MAX
         ):
             self._take_arrived()
             self.counts["dropped"] += 1
         bisect.insort(self._order, number)
-        self._arrived[number] = body
-        self._arrived_bytes += len(body)
+        self._arrived[number] = (event, size)
+        self._arrived_bytes += size
 
     def _take_arrived(self):
         """Takes the first of those that arrived."""
         number = self._order.pop(0)
-        body = self._arrived.pop(number)
-        self._arrived_bytes -= len(body)
-        return number, body
+        event, size = self._arrived.pop(number)
+        self._arrived_bytes -= size
+        return number, event
 
     def page(self, result, now):
         """An answer to events.read."""
@@ -163,11 +166,11 @@ class Follow:
     def _next_arrived(self):
         """The next event of those that arrived, if it follows without a gap."""
         while self.position is not None and self._order and self._order[0] <= self.position + 1:
-            number, body = self._take_arrived()
+            number, event = self._take_arrived()
             if number == self.position + 1:
                 self.position = number
-                if body:
-                    return _unpack(body)
+                if event is not None:
+                    return event
         return None
 
     # When to ask
