@@ -236,6 +236,9 @@ feed_run (struct feed *feed, struct error *err)
         if (items[1].revents & ZMQ_POLLIN)
             publisher_refresh (feed->publisher);
     }
+    /* What was committed last, by workers that ended before. */
+    if (feed->sequencer->epoch != 0 && move (feed, clock_monotonic_ms (), err) < 0)
+        log_warning ("not all was published: %s", err->message);
     sequencer_release (feed->sequencer);
     return 0;
 }

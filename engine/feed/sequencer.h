@@ -1,5 +1,5 @@
 /* sequencer.h - the feed's work in the database: who leads, and the move of committed changes into the one sequence
- * (docs/decisions/011-the-feed.md). The SQL is in sql/migrations/0003_feed.sql.
+ * (docs/decisions/012-the-feed.md). The SQL is in sql/migrations/0003_feed.sql.
  *
  * Whatever fails, the leader is none any more: it takes the lead anew, and with it the newest number, when it can. */
 #ifndef FEED_SEQUENCER_H

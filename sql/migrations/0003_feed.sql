@@ -1,4 +1,4 @@
--- The event feed (docs/decisions/011-the-feed.md): workers write what they changed into `outbox`, in the transaction that
+-- The event feed (docs/decisions/012-the-feed.md): workers write what they changed into `outbox`, in the transaction that
 -- changed it; the feed's leader moves it to `feed`, where each event has its number.
 
 -- ---------------------------------------------------------------- what workers write

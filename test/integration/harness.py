@@ -110,14 +110,14 @@ class Engine:
     """An engine of its own. ``options`` are further arguments of `loyalty up`; ``data`` its data folder, where it
     is not to have a temporary one, made by a first start of its own."""
 
-    def __init__(self, *options, buckets=1, workers=2, brokers=1, currency="EUR", time_zone="UTC", data=None):
+    def __init__(self, *options, buckets=1, workers=2, brokers=1, feeds=1, currency="EUR", time_zone="UTC", data=None):
         self.folder = temporary_folder()
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.log = self.folder / "up.log"
         first_options = ("--buckets", str(buckets), "--currency", currency, "--time-zone", time_zone)
         if data is None and "--database" not in options:
             copy_new_folder(first_options, self.data)
-        self.arguments = [program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers), "--brokers", str(brokers), *first_options]
+        self.arguments = [program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers), "--brokers", str(brokers), "--feeds", str(feeds), *first_options]
         if "--listen" not in options:
             self.arguments += ["--listen", ",".join(["tcp://127.0.0.1:*"] * brokers)]
         self.arguments += options
@@ -246,6 +246,11 @@ class Engine:
         return self.up()["worker_endpoint"]
 
     @property
+    def feed_endpoints(self):
+        """Where each feed publishes."""
+        return self.up()["feed_endpoints"]
+
+    @property
     def database(self):
         return self.up()["database"]
 
@@ -271,6 +276,14 @@ class Engine:
 
     def kill_worker(self, number):
         return self.kill_process(f"worker-{number}")
+
+    def kill_feed(self, number):
+        return self.kill_process(f"feed-{number}")
+
+    def leading_feed(self):
+        """The number of the feed that leads."""
+        name = self.query("SELECT leader FROM feed_leader")[0][0].split()[0]
+        return int(name.removeprefix("feed-")) if name else None
 
     def pause(self, name):
         """Stops a process in mid-work, as a machine that hangs would (SIGSTOP)."""

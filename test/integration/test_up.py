@@ -26,7 +26,7 @@ def test_it_serves_and_leaves_word_of_itself(shared_engine):
     assert up["endpoint"] == shared_engine.endpoint and up["endpoint"].startswith("tcp://127.0.0.1:")
     assert f"ready {shared_engine.endpoint}" in shared_engine.output
     assert up["pid"] == shared_engine.process.pid
-    assert set(up["processes"]) == {"postgresql", "broker", "worker-1", "worker-2"}
+    assert set(up["processes"]) == {"postgresql", "broker", "feed-1", "worker-1", "worker-2"}
     assert all(process_exists(pid) for pid in up["processes"].values())
     assert shared_engine.call("admin.health")
     for name in ("broker", "worker-1", "worker-2", "postgresql"):
@@ -52,7 +52,7 @@ def test_workers_have_no_more_rights_than_they_use(shared_engine):
         "SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )}  # fmt: skip
     assert users, "no worker is connected"
-    assert shared_engine.query("SELECT usesuper FROM pg_user WHERE usename = ANY (%s)", (list(users),)) == [(False,)]
+    assert set(shared_engine.query("SELECT usesuper FROM pg_user WHERE usename = ANY (%s)", (list(users),))) == {(False,)}
 
 
 @pytest.mark.parametrize("name", ["worker-1", "broker", "postgresql"])
@@ -179,7 +179,7 @@ def test_a_database_of_the_users_own_and_its_password_is_not_shown(shared_engine
     secret = "s3cret-%C3%A9"
     url = owner.replace("/loyalty?", "/shop?") + f"&password={secret}"
     with Engine("--database", url, data=folder / "data") as engine:
-        assert set(engine.processes()) == {"broker", "worker-1", "worker-2"}
+        assert set(engine.processes()) == {"broker", "feed-1", "worker-1", "worker-2"}
         assert engine.call("admin.health")
         assert engine.query("SELECT current_database()") == [("shop",)]
         shown = [pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [engine.process.pid, *engine.processes().values()]]

@@ -20,17 +20,18 @@
 
 enum phase {
     PHASE_DATABASE, /* waiting for PostgreSQL, then migrating */
-    PHASE_BROKERS,  /* waiting for the brokers' endpoints */
+    PHASE_BROKERS,  /* waiting for the endpoints of brokers and feeds */
     PHASE_HEALTH,   /* waiting for admin.health to be answered by a worker */
     PHASE_SERVING,
     PHASE_STOP_BROKERS, /* they drain: answer what is in hand, take nothing new */
     PHASE_STOP_WORKERS,
+    PHASE_STOP_FEEDS, /* they tell what the workers did last */
     PHASE_STOP_DATABASE,
     PHASE_OVER,
 };
 
 enum {
-    CHILDREN_MAX = WORKERS_MAX + BROKERS_MAX + 1,
+    CHILDREN_MAX = WORKERS_MAX + BROKERS_MAX + FEEDS_MAX + 1,
     TICK_MS = 20,
     SERVING_TICK_MS = 1000,
     TRIM_EVERY_MS = 60000,
@@ -38,15 +39,16 @@ enum {
     HEALTH_WAIT_MS = 60000,
     STOP_BROKERS_MS = 35000, /* their own bound on draining is 30 s */
     STOP_WORKERS_MS = 15000,
+    STOP_FEEDS_MS = 15000,
     STOP_DATABASE_MS = 60000,
 };
 
-/* One of the brokers: where it is to listen, and where it does. */
-struct broker_place {
-    char name[32];
-    char listen[ENDPOINT_MAX], worker_endpoint[ENDPOINT_MAX];
-    char endpoint[ENDPOINT_MAX];      /* empty until it has said so */
-    char line[2 * ENDPOINT_MAX + 16]; /* what it has printed so far */
+/* One of the brokers, or of the feeds: where it is to listen, and where it does. */
+struct place {
+    struct child *child;
+    char listen[ENDPOINT_MAX], worker_endpoint[ENDPOINT_MAX]; /* the latter of brokers */
+    char endpoint[ENDPOINT_MAX];                              /* empty until it has said so */
+    char line[2 * ENDPOINT_MAX + 16];                         /* what it has printed so far */
     size_t line_size;
 };
 
@@ -56,10 +58,11 @@ struct supervisor {
     unsigned child_count;
     struct child children[CHILDREN_MAX];
     bool wanted[CHILDREN_MAX];
-    struct child *database, *brokers, *workers; /* in children; database NULL: the user's own */
-    char server_paths[2][PATH_MAX + 32];        /* of broker and worker */
-    struct broker_place places[BROKERS_MAX];
-    char endpoints[ENDPOINTS_MAX]; /* of all brokers, with commas; empty until all are known */
+    struct child *database, *brokers, *workers, *feeds; /* in children; database NULL: the user's own */
+    char server_paths[3][PATH_MAX + 32];                /* of broker, worker and feed */
+    long place_count;
+    struct place places[BROKERS_MAX + FEEDS_MAX]; /* brokers, then feeds */
+    char endpoints[ENDPOINTS_MAX];                /* of all brokers, with commas; empty until all places are known */
     char worker_names[WORKERS_MAX][32];
     struct loyalty_client *client; /* during PHASE_HEALTH */
     bool health_asked, health_done, health_ok;
@@ -80,18 +83,27 @@ child_add (struct supervisor *up, const char *name)
     return child;
 }
 
+/* Adds a program that says where it listens: its arguments are the caller's. */
+static struct place *
+place_add (struct supervisor *up, const char *name, long number, const char *listen)
+{
+    struct place *place = &up->places[up->place_count++];
+    char full_name[32];
+    snprintf (full_name, sizeof full_name, number == 0 ? "%s" : "%s-%ld", name, number);
+    snprintf (place->listen, sizeof place->listen, "%s", listen);
+    place->child = child_add (up, full_name);
+    place->child->wants_output = true;
+    return place;
+}
+
 /* The first is just "broker". */
 static void
 broker_describe (struct supervisor *up, long index)
 {
     const struct engine_plan *plan = up->plan;
-    struct broker_place *place = &up->places[index];
-    snprintf (place->name, sizeof place->name, index == 0 ? "broker" : "broker-%ld", index + 1);
-    snprintf (place->listen, sizeof place->listen, "%s", plan->listen[index]);
+    struct place *place = place_add (up, "broker", index == 0 ? 0 : index + 1, plan->listen[index]);
     snprintf (place->worker_endpoint, sizeof place->worker_endpoint,
               index == 0 ? "ipc://%s/workers" : "ipc://%s/workers-%ld", plan->run, index + 1);
-    struct child *broker = child_add (up, place->name);
-    broker->wants_output = true;
     const char *args[] = { up->server_paths[0],
                            "--listen",
                            place->listen,
@@ -101,7 +113,24 @@ broker_describe (struct supervisor *up, long index)
                            plan->broker_config,
                            plan->insecure ? "--insecure" : NULL,
                            NULL };
-    memcpy (broker->args, args, sizeof args);
+    memcpy (place->child->args, args, sizeof args);
+}
+
+static void
+feed_describe (struct supervisor *up, long index)
+{
+    const struct engine_plan *plan = up->plan;
+    struct place *place = place_add (up, "feed", index + 1, plan->feed_listen[index]);
+    const char *args[] = { up->server_paths[2],
+                           "--listen",
+                           place->listen,
+                           "--database",
+                           plan->feed_url,
+                           "--name",
+                           place->child->name,
+                           plan->insecure ? "--insecure" : NULL,
+                           NULL };
+    memcpy (place->child->args, args, sizeof args);
 }
 
 /* A worker knows all brokers. */
@@ -130,9 +159,13 @@ children_describe (struct supervisor *up)
     }
     snprintf (up->server_paths[0], sizeof up->server_paths[0], "%s/loyalty-broker", plan->programs);
     snprintf (up->server_paths[1], sizeof up->server_paths[1], "%s/loyalty-worker", plan->programs);
+    snprintf (up->server_paths[2], sizeof up->server_paths[2], "%s/loyalty-feed", plan->programs);
     up->brokers = &up->children[up->child_count];
     for (long i = 0; i < plan->brokers; i++)
         broker_describe (up, i);
+    up->feeds = &up->children[up->child_count];
+    for (long i = 0; i < plan->feeds; i++)
+        feed_describe (up, i);
     up->workers = &up->children[up->child_count];
     for (long i = 0; i < plan->workers; i++)
         worker_describe (up, i);
@@ -181,6 +214,7 @@ start_failed (struct supervisor *up, const struct error *err, int64_t now_ms)
     output_error (err, up->plan->json);
     stop_begin (up, now_ms);
     want (up, up->workers, up->plan->workers, false); /* Nobody waits for an answer. */
+    want (up, up->feeds, up->plan->feeds, false);
 }
 
 /* --- Files --- */
@@ -192,27 +226,23 @@ files_write (struct supervisor *up)
     json_t *processes = json_object ();
     for (unsigned i = 0; i < up->child_count; i++)
         json_object_set_new (processes, up->children[i].name, json_integer (up->children[i].pid));
-    json_t *endpoints = json_array (), *worker_endpoints = json_array ();
+    json_t *endpoints = json_array (), *worker_endpoints = json_array (), *feed_endpoints = json_array ();
     for (long i = 0; i < up->plan->brokers; i++) {
         json_array_append_new (endpoints, json_string (up->places[i].endpoint));
         json_array_append_new (worker_endpoints, json_string (up->places[i].worker_endpoint));
     }
-    json_t *state = json_pack ("{s:i, s:s, s:o, s:s, s:o, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint",
+    for (long i = up->plan->brokers; i < up->place_count; i++)
+        json_array_append_new (feed_endpoints, json_string (up->places[i].endpoint));
+    json_t *state = json_pack ("{s:i, s:s, s:o, s:s, s:o, s:o, s:s, s:s, s:o}", "pid", (int)getpid (), "endpoint",
                                up->endpoints, "endpoints", endpoints, "worker_endpoint", up->places[0].worker_endpoint,
-                               "worker_endpoints", worker_endpoints, "database", up->plan->owner_url, "fsck_database",
-                               up->plan->fsck_url, "processes", processes);
+                               "worker_endpoints", worker_endpoints, "feed_endpoints", feed_endpoints, "database",
+                               up->plan->owner_url, "fsck_database", up->plan->fsck_url, "processes", processes);
     if (state == NULL || up_files_write (up->plan->data, up->endpoints, state, &err) < 0)
         log_error ("the data folder's files are not up to date: %s", state != NULL ? err.message : "out of memory");
     json_decref (state);
 }
 
 /* --- Children --- */
-
-static bool
-child_is_broker (const struct supervisor *up, const struct child *child)
-{
-    return child >= up->brokers && child < up->brokers + up->plan->brokers;
-}
 
 static void
 children_reap (struct supervisor *up, int64_t now_ms)
@@ -222,8 +252,9 @@ children_reap (struct supervisor *up, int64_t now_ms)
         char end[64], words[160];
         if (!child_reap (child, now_ms))
             continue;
-        if (child_is_broker (up, child))
-            up->places[child - up->brokers].line_size = 0;
+        for (long place = 0; place < up->place_count; place++)
+            if (up->places[place].child == child)
+                up->places[place].line_size = 0;
         if (!up->wanted[i])
             continue;
         child_last_words (child, words, sizeof words);
@@ -257,32 +288,30 @@ children_start (struct supervisor *up, int64_t now_ms)
         files_write (up);
 }
 
-/* All endpoints as one text, once each broker has told its own. */
+/* The brokers' endpoints as one text, once each broker and feed has told its own. */
 static void
 endpoints_join (struct supervisor *up)
 {
     char text[ENDPOINTS_MAX];
     size_t size = 0;
-    for (long i = 0; i < up->plan->brokers; i++) {
+    for (long i = 0; i < up->place_count; i++)
         if (up->places[i].endpoint[0] == 0)
             return;
+    for (long i = 0; i < up->plan->brokers; i++)
         size += (size_t)snprintf (text + size, sizeof text - size, "%s%s", i > 0 ? "," : "", up->places[i].endpoint);
-    }
     memcpy (up->endpoints, text, size + 1);
 }
 
-/* Reads what a broker prints. Its first line, "ready CLIENT_ENDPOINT WORKER_ENDPOINT", tells the port that the
- * system chose, which a restarted broker has to take again. */
+/* Reads what a broker or a feed prints. Its first line, "ready ENDPOINT" (of a broker the workers' endpoint follows),
+ * tells the port that the system chose, which a restarted one has to take again. */
 static void
-broker_read (struct supervisor *up, long index)
+place_read (struct supervisor *up, struct place *place)
 {
-    struct child *broker = &up->brokers[index];
-    struct broker_place *place = &up->places[index];
     char block[512];
-    ssize_t count = read (broker->output_fd, block, sizeof block);
+    ssize_t count = read (place->child->output_fd, block, sizeof block);
     if (count == 0) {
-        close (broker->output_fd);
-        broker->output_fd = -1;
+        close (place->child->output_fd);
+        place->child->output_fd = -1;
     }
     for (ssize_t i = 0; i < count && place->line_size < sizeof place->line - 1; i++)
         place->line[place->line_size++] = block[i];
@@ -331,6 +360,7 @@ database_advance (struct supervisor *up, int64_t now_ms)
     }
     up->phase = PHASE_BROKERS;
     want (up, up->brokers, up->plan->brokers, true);
+    want (up, up->feeds, up->plan->feeds, true);
     want (up, up->workers, up->plan->workers, true);
 }
 
@@ -416,6 +446,16 @@ stop_advance (struct supervisor *up, int64_t now_ms)
         break;
     case PHASE_STOP_WORKERS:
         if (children_gone (up->workers, up->plan->workers)) {
+            want (up, up->feeds, up->plan->feeds, false);
+            children_signal (up->feeds, up->plan->feeds, SIGTERM);
+            up->phase = PHASE_STOP_FEEDS;
+            up->stop_at_ms = now_ms + STOP_FEEDS_MS;
+        } else if (late) {
+            children_signal (up->workers, up->plan->workers, SIGKILL);
+        }
+        break;
+    case PHASE_STOP_FEEDS:
+        if (children_gone (up->feeds, up->plan->feeds)) {
             if (up->database != NULL) {
                 want (up, up->database, 1, false);
                 child_signal (up->database, SIGINT); /* Fast: rolls back what is open, writes a checkpoint. */
@@ -423,7 +463,7 @@ stop_advance (struct supervisor *up, int64_t now_ms)
             up->phase = PHASE_STOP_DATABASE;
             up->stop_at_ms = now_ms + STOP_DATABASE_MS;
         } else if (late) {
-            children_signal (up->workers, up->plan->workers, SIGKILL);
+            children_signal (up->feeds, up->plan->feeds, SIGKILL);
         }
         break;
     case PHASE_STOP_DATABASE:
@@ -503,20 +543,20 @@ patience_ms (const struct supervisor *up)
     return up->phase == PHASE_SERVING ? SERVING_TICK_MS : TICK_MS;
 }
 
-/* Waits for a signal or the brokers' output, and handles them. */
+/* Waits for a signal or what brokers and feeds print, and handles them. */
 static void
 wait_for_events (struct supervisor *up)
 {
-    struct pollfd events[BROKERS_MAX + 1] = { { .fd = up->signals, .events = POLLIN } };
-    for (long i = 0; i < up->plan->brokers; i++)
-        events[i + 1] = (struct pollfd){ .fd = up->brokers[i].output_fd, .events = POLLIN };
-    if (poll (events, (nfds_t)up->plan->brokers + 1, patience_ms (up)) <= 0)
+    struct pollfd events[BROKERS_MAX + FEEDS_MAX + 1] = { { .fd = up->signals, .events = POLLIN } };
+    for (long i = 0; i < up->place_count; i++)
+        events[i + 1] = (struct pollfd){ .fd = up->places[i].child->output_fd, .events = POLLIN };
+    if (poll (events, (nfds_t)up->place_count + 1, patience_ms (up)) <= 0)
         return;
     if (events[0].revents != 0)
         signals_read (up);
-    for (long i = 0; i < up->plan->brokers; i++)
+    for (long i = 0; i < up->place_count; i++)
         if (events[i + 1].revents != 0)
-            broker_read (up, i);
+            place_read (up, &up->places[i]);
 }
 
 int

@@ -15,7 +15,8 @@
 static const struct command_help HELP = {
     "up [--data DIR] [OPTION]...",
     "Runs an engine on this machine, in the foreground: a private PostgreSQL in the data folder (made at the\n"
-    "first start, reached by a socket only), the brokers and the workers, each restarted when it ends. Prints\n"
+    "first start, reached by a socket only), the brokers, the workers and the event feed, each restarted when it ends. "
+    "Prints\n"
     "`ready ENDPOINT` when it serves. Ctrl-C or SIGTERM stops everything in order; a second one hurries.\n"
     "Started as root, PostgreSQL runs as the user loyalty, postgres or nobody.",
 };
@@ -23,7 +24,7 @@ static const struct command_help HELP = {
 struct up_options {
     const char *data, *listen, *database;
     struct migrate_settings settings;
-    long workers, brokers;
+    long workers, brokers, feeds;
     bool insecure, json;
 };
 
@@ -153,6 +154,7 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .run = place->run,
         .broker_config = place->broker_config,
         .brokers = options->brokers,
+        .feeds = options->feeds,
         .insecure = options->insecure,
         .owner_url = place->urls[CLUSTER_OWNER],
         .worker_url = place->urls[CLUSTER_WORKER],
@@ -163,13 +165,18 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .workers = options->workers,
         .json = options->json,
     };
-    return listen_prepare (&place->plan, options->listen, err);
+    if (listen_prepare (&place->plan, options->listen, err) < 0)
+        return -1;
+    for (long i = 0; i < options->feeds; i++)
+        up_feed_listen (place->plan.listen[0], (unsigned)i, place->plan.feed_listen[i],
+                        sizeof place->plan.feed_listen[i]);
+    return 0;
 }
 
 int
 command_up (int argc, char **argv)
 {
-    struct up_options options = { .workers = 2, .brokers = 1 };
+    struct up_options options = { .workers = 2, .brokers = 1, .feeds = 1 };
     const struct option_spec specs[] = {
         { "data", OPTION_TEXT, &options.data, "DIR",
           "the data folder (default: LOYALTY_DATA, else /var/lib/loyalty or ~/.local/share/loyalty)", 0, 0 },
@@ -177,6 +184,8 @@ command_up (int argc, char **argv)
         { "brokers", OPTION_NUMBER, &options.brokers, "N",
           "broker processes (default 1); workers serve all, clients go to another when theirs is gone", 1,
           BROKERS_MAX },
+        { "feeds", OPTION_NUMBER, &options.feeds, "N",
+          "event feeds (default 1): one leads, the others stand by; subscribers connect to all", 1, FEEDS_MAX },
         { "listen", OPTION_TEXT, &options.listen, "ENDPOINT",
           "where clients connect, of several brokers separated by commas (default: tcp://127.0.0.1 at the last time's "
           "port, 7600 and above, or a free one)",

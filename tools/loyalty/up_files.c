@@ -174,3 +174,20 @@ up_listen_default (const char *data, unsigned broker, char *endpoint, size_t siz
     else
         snprintf (endpoint, size, "tcp://127.0.0.1:*");
 }
+
+void
+up_feed_listen (const char *client_endpoint, unsigned feed, char *endpoint, size_t size)
+{
+    const char *colon = strrchr (client_endpoint, ':');
+    bool is_tcp = strncmp (client_endpoint, "tcp://", 6) == 0 && colon > client_endpoint + 5;
+    int port = is_tcp ? atoi (colon + 1) : 0;
+    if (!is_tcp) {
+        snprintf (endpoint, size, "%s.feed-%u", client_endpoint, feed + 1);
+        return;
+    }
+    port = port == 0 ? 0 : port + FEED_PORTS_ABOVE + (int)feed;
+    if (port > 0 && port <= 65535 && port_is_free (port))
+        snprintf (endpoint, size, "%.*s:%d", (int)(colon - client_endpoint), client_endpoint, port);
+    else
+        snprintf (endpoint, size, "%.*s:*", (int)(colon - client_endpoint), client_endpoint);
+}

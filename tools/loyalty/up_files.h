@@ -28,4 +28,9 @@ int up_broker_config (const char *data, char *path, size_t size, struct error *e
  * ("tcp://127.0.0.1:*"). */
 void up_listen_default (const char *data, unsigned broker, char *endpoint, size_t size);
 
+/* Where a feed (the first is 0) is to listen: at the clients' address, FEED_PORTS_ABOVE ports above theirs, where that is free;
+ * else at a port that the system chooses. */
+enum { FEED_PORTS_ABOVE = 50 };
+void up_feed_listen (const char *client_endpoint, unsigned feed, char *endpoint, size_t size);
+
 #endif
