@@ -234,6 +234,26 @@ def test_the_feed_in_one_look(broker):
     assert (figures["feed"]["state"], figures["feed"]["number"], figures["feed"]["epoch"]) == ("live", 41, 3)
 
 
+def test_databases(broker, stats):
+    """After a failover that one of the workers has not noticed yet."""
+    stats.workers["worker-3"] = stats.worker("worker-3")
+    for name, server, standby, timeline in (
+        ("worker-1", "db-1:5432", True, 1),
+        ("worker-2", "db-2:5432", False, 2),
+        ("worker-3", "db-2:5432", False, 2),
+    ):
+        told = {"server": server, "in_recovery": standby, "timeline": timeline, "in_doubt": 3}
+        stats.workers[name]["stats"] = dict(stats.workers[name]["stats"], **told)
+    assert look(broker.endpoint)["databases"] == [
+        {"server": "db-1:5432", "role": "standby", "timeline": 1, "workers": 1, "in_doubt": 3},
+        {"server": "db-2:5432", "role": "primary", "timeline": 2, "workers": 2, "in_doubt": 6},
+    ]
+    lines = top(broker.endpoint, "--once").stdout.splitlines()
+    assert "database  standby db-1:5432, timeline 1, 1 workers, 3 commits in doubt" in lines
+    assert "          primary db-2:5432, timeline 2, 2 workers, 6 commits in doubt" in lines
+    assert max(len(line) for line in lines) <= 80
+
+
 def test_no_worker(broker, stats):
     stats.workers = {}
     done = top(broker.endpoint, "--once")

@@ -227,15 +227,19 @@ add_databases (json_t *summary)
     json_array_foreach (json_object_get (summary, "workers"), i, worker)
     {
         const json_t *stats = json_object_get (worker, "stats");
-        const char *server = text (stats, "database_server"), *role = text (stats, "database_role");
-        if (server[0] == '\0' && role[0] == '\0')
+        const char *server = text (stats, "server");
+        if (server[0] == '\0')
             continue;
         json_t *row = find_by (databases, "server", server);
-        if (row == NULL || strcmp (text (row, "role"), role) != 0) {
-            row = json_pack ("{s:s, s:s, s:i}", "server", server, "role", role, "workers", 0);
+        if (row == NULL) {
+            row = json_pack ("{s:s, s:i, s:i}", "server", server, "workers", 0, "in_doubt", 0);
             json_array_append_new (databases, row);
         }
+        bool is_standby = json_is_true (json_object_get (stats, "in_recovery"));
+        json_object_set_new (row, "role", json_string (is_standby ? "standby" : "primary"));
+        json_object_set (row, "timeline", json_object_get (stats, "timeline"));
         add (row, "workers", 1);
+        add (row, "in_doubt", figure (stats, "in_doubt"));
     }
 }
 

@@ -153,8 +153,11 @@ databases_draw (const struct view *view, const json_t *summary)
     json_array_foreach (json_object_get (summary, "databases"), i, one)
     {
         line (view);
-        printf ("%-*s%.40s %.20s, %.0f workers", LABEL, i == 0 ? "database" : "", text (one, "role"),
-                text (one, "server"), figure (one, "workers"));
+        char timeline[32], doubt[48] = "";
+        if (figure (one, "in_doubt") > 0)
+            snprintf (doubt, sizeof doubt, ", %.0f commits in doubt", figure (one, "in_doubt"));
+        printf ("%-*s%s %.24s, timeline %s, %.0f workers%s", LABEL, i == 0 ? "database" : "", text (one, "role"),
+                text (one, "server"), number_text (one, "timeline", 0, timeline), figure (one, "workers"), doubt);
     }
 }
 
