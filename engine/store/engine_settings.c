@@ -1,7 +1,6 @@
 /* engine_settings.c - see engine_settings.h. */
 #include "store/engine_settings.h"
 #include "base/clock.h"
-#include "store/migrate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,24 +13,6 @@ copy_text (char *to, size_t size, struct str text)
     snprintf (to, size, "%.*s", (int)text.size, text.data);
 }
 
-static int
-check_schema (struct pg *pg, int64_t deadline_us, struct error *err)
-{
-    enum pg_failure failure;
-    PGresult *result = pg_run (pg, STATEMENT_SCHEMA_STATE, NULL, deadline_us, &failure, err);
-    if (result == NULL)
-        return -1;
-    int version = PQntuples (result) == 1 ? (int)pg_int (result, 0, 0) : 0;
-    int compatible_from = PQntuples (result) == 1 ? (int)pg_int (result, 0, 1) : 0;
-    PQclear (result);
-    if (version >= store_schema_version () && compatible_from <= store_schema_version ())
-        return 0;
-    return error_set (
-        err, ERROR_UNAVAILABLE,
-        "the database has schema %d (for programs from %d on), this program needs %d: run `loyalty migrate`", version,
-        compatible_from, store_schema_version ());
-}
-
 int
 engine_settings_read (struct pg *pg, struct engine_settings *settings, struct error *err)
 {
@@ -39,7 +20,7 @@ engine_settings_read (struct pg *pg, struct engine_settings *settings, struct er
     enum pg_failure failure;
     char number[16] = "";
 
-    if (pg_ensure (pg, err) < 0 || check_schema (pg, deadline_us, err) < 0)
+    if (pg_ensure (pg, err) < 0)
         return -1;
     PGresult *result = pg_run (pg, STATEMENT_SETTINGS, NULL, deadline_us, &failure, err);
     if (result == NULL)

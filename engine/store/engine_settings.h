@@ -11,7 +11,7 @@ struct engine_settings {
     char time_zone[64];
 };
 
-/* Reads table `settings` and checks that the schema is one this program can work with. -1: `unavailable`. */
+/* Reads table `settings`. -1: `unavailable`. */
 int engine_settings_read (struct pg *pg, struct engine_settings *settings, struct error *err);
 
 #endif

@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MIGRATIONS_MAX = 9999, CHECKSUM_BYTES = 32, SERVER_VERSION_MIN = 140000, LOCK_WAIT_S = 60 };
+
+/* How long a migration waits for a lock before it gives way: meanwhile whoever needs the table waits behind it. */
+enum { LOCK_MS = 500, LOCK_PAUSE_MS = 500, LOCK_ATTEMPTS_MAX = LOCK_WAIT_S * 1000 / (LOCK_MS + LOCK_PAUSE_MS) };
 
 /* "loyalty" in ASCII: one number for all programs, whatever their version. */
 #define MIGRATE_LOCK "30521864600974457"
@@ -38,12 +42,22 @@ store_schema_version (void)
 }
 
 static const struct embedded_file *
-migration_find (int version)
+migration_find (const struct migrate_files *further, int version)
 {
     for (const struct embedded_file *file = MIGRATIONS; file->name != NULL; file++)
         if (migration_number (file) == version)
             return file;
+    for (unsigned i = 0; further != NULL && i < further->count; i++)
+        if (migration_number (&further->files[i]) == version)
+            return &further->files[i];
     return NULL;
+}
+
+static int
+newest_version (const struct migrate_files *further)
+{
+    return further != NULL && further->count > 0 ? migration_number (&further->files[further->count - 1])
+                                                 : store_schema_version ();
 }
 
 static void
@@ -191,11 +205,11 @@ settings_compare (PGconn *db, const struct migrate_settings *settings, struct er
 
 /* One applied migration against the one built in. `row` of (version, name, checksum in hex). */
 static int
-applied_check (const PGresult *applied, int row, struct error *err)
+applied_check (const PGresult *applied, int row, const struct migrate_files *further, struct error *err)
 {
     uint8_t checksum[CHECKSUM_BYTES];
     char hex[2 * CHECKSUM_BYTES + 1];
-    const struct embedded_file *file = migration_find (atoi (PQgetvalue (applied, row, 0)));
+    const struct embedded_file *file = migration_find (further, atoi (PQgetvalue (applied, row, 0)));
     if (file == NULL) /* Of a newer program: store_schema_check decides. */
         return 0;
     migration_checksum (file, checksum);
@@ -210,7 +224,7 @@ applied_check (const PGresult *applied, int row, struct error *err)
 
 /* Checks what is applied, and finds the highest version; -1 on a conflict. */
 static int
-applied_read (PGconn *db, int *version, struct error *err)
+applied_read (PGconn *db, const struct migrate_files *further, int *version, struct error *err)
 {
     PGresult *applied =
         query (db, "SELECT version, name, encode (checksum, 'hex') FROM schema_migrations ORDER BY version", 0, NULL,
@@ -220,7 +234,7 @@ applied_read (PGconn *db, int *version, struct error *err)
     int status = 0;
     *version = 0;
     for (int row = 0; row < PQntuples (applied) && status == 0; row++) {
-        status = applied_check (applied, row, err);
+        status = applied_check (applied, row, further, err);
         *version = atoi (PQgetvalue (applied, row, 0));
         if (status == 0 && *version != row + 1)
             status =
@@ -241,11 +255,14 @@ failure_line (const struct embedded_file *file, const PGresult *result)
     return position > 0 ? line : 0;
 }
 
+/* -1: `conflict` when it waited for a lock, `internal` or `unavailable` for everything else. */
 static int
 migration_run (PGconn *db, const struct embedded_file *file, struct error *err)
 {
     PGresult *result = PQexec (db, file->data);
     ExecStatusType status = PQresultStatus (result);
+    const char *state = PQresultErrorField (result, PG_DIAG_SQLSTATE);
+    bool is_locked = state != NULL && strcmp (state, "55P03") == 0;
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) {
         PQclear (result);
         return 0;
@@ -256,7 +273,10 @@ migration_run (PGconn *db, const struct embedded_file *file, struct error *err)
         snprintf (doing, sizeof doing, "migration %s, line %d", file->name, line);
     else
         snprintf (doing, sizeof doing, "migration %s", file->name);
-    return failed (db, result, doing, err);
+    failed (db, result, doing, err);
+    if (is_locked)
+        err->code = ERROR_CONFLICT;
+    return -1;
 }
 
 static int
@@ -282,8 +302,7 @@ migration_record (PGconn *db, const struct embedded_file *file, struct error *er
 
 /* One migration, its record and (with the first) the settings: all or nothing. */
 static int
-migration_apply (PGconn *db, const struct embedded_file *file, const struct migrate_settings *settings,
-                 struct error *err)
+migration_try (PGconn *db, const struct embedded_file *file, const struct migrate_settings *settings, struct error *err)
 {
     if (run (db, "BEGIN", "starting a migration", err) < 0)
         return -1;
@@ -296,20 +315,39 @@ migration_apply (PGconn *db, const struct embedded_file *file, const struct migr
 }
 
 static int
-migrate_locked (PGconn *db, const struct migrate_settings *settings, struct migrate_report *report, struct error *err)
+migration_apply (PGconn *db, const struct embedded_file *file, const struct migrate_settings *settings,
+                 struct error *err)
 {
+    for (int attempt = 1;; attempt++) {
+        if (migration_try (db, file, settings, err) == 0)
+            return 0;
+        if (err->code != ERROR_CONFLICT || attempt == LOCK_ATTEMPTS_MAX)
+            return -1;
+        usleep (LOCK_PAUSE_MS * 1000);
+    }
+}
+
+static int
+migrate_locked (PGconn *db, const struct migrate_settings *settings, const struct migrate_files *further,
+                struct migrate_report *report, struct error *err)
+{
+    char lock_timeout[64];
+
     if (run (db, CREATE_MIGRATIONS, "making schema_migrations", err) < 0)
         return -1;
-    if (applied_read (db, &report->version_before, err) < 0)
+    if (applied_read (db, further, &report->version_before, err) < 0)
+        return -1;
+    snprintf (lock_timeout, sizeof lock_timeout, "SET lock_timeout = %d", LOCK_MS);
+    if (run (db, lock_timeout, "setting up the session", err) < 0)
         return -1;
     report->version_after = report->version_before;
     if (report->version_before > 0 && settings_compare (db, settings, err) < 0)
         return -1;
-    int newest = store_schema_version ();
+    int newest = newest_version (further);
     for (int version = report->version_before + 1; version <= newest; version++) {
-        const struct embedded_file *file = migration_find (version);
+        const struct embedded_file *file = migration_find (further, version);
         if (file == NULL)
-            return error_set (err, ERROR_INTERNAL, "this program was built without migration %04d", version);
+            return error_set (err, ERROR_INVALID_REQUEST, "there is no migration %04d", version);
         if (migration_apply (db, file, settings, err) < 0)
             return -1;
         report->version_after = version;
@@ -319,7 +357,8 @@ migrate_locked (PGconn *db, const struct migrate_settings *settings, struct migr
 }
 
 int
-store_migrate (PGconn *db, const struct migrate_settings *settings, struct migrate_report *report, struct error *err)
+store_migrate (PGconn *db, const struct migrate_settings *settings, const struct migrate_files *further,
+               struct migrate_report *report, struct error *err)
 {
     char lock_timeout[64];
     *report = (struct migrate_report){ 0 };
@@ -333,7 +372,7 @@ store_migrate (PGconn *db, const struct migrate_settings *settings, struct migra
     if (run (db, lock_timeout, "setting up the session", err) < 0 ||
         run (db, "SELECT pg_advisory_lock (" MIGRATE_LOCK ")", "waiting for another migrate", err) < 0)
         return -1;
-    int status = migrate_locked (db, settings, report, err);
+    int status = migrate_locked (db, settings, further, report, err);
     PQclear (PQexec (db, "SELECT pg_advisory_unlock (" MIGRATE_LOCK ")"));
     PQclear (PQexec (db, "RESET lock_timeout; RESET client_min_messages"));
     return status;
@@ -358,8 +397,14 @@ store_schema_check (PGconn *db, struct error *err)
         return error_set (err, ERROR_UNAVAILABLE, "schema_state must have one row");
     }
     int version = atoi (PQgetvalue (result, 0, 0)), compatible_from = atoi (PQgetvalue (result, 0, 1));
-    int needed = store_schema_version ();
     PQclear (result);
+    return store_schema_fits (version, compatible_from, err);
+}
+
+int
+store_schema_fits (int version, int compatible_from, struct error *err)
+{
+    int needed = store_schema_version ();
     if (version < needed)
         return error_set (err, ERROR_UNAVAILABLE,
                           "the database's schema is version %d, this program needs %d: run loyalty migrate", version,

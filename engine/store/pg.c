@@ -2,6 +2,7 @@
 #include "store/pg.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/migrate.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,8 @@ struct pg {
     int pending;      /* statements sent whose results were not received */
     bool in_pipeline; /* a sync is outstanding */
     bool in_transaction;
+    bool is_stale;       /* a table of a prepared statement was changed: only a new connection knows it as it is now */
+    bool is_unfit;       /* the schema is none that this program can work with */
     int64_t retry_at_ms; /* no attempt to connect before this */
     int backoff_ms;
     struct error last; /* why the last attempt failed */
@@ -64,7 +67,22 @@ pg_close (struct pg *pg)
         PQfinish (pg->connection);
     pg->connection = NULL;
     pg->pending = 0;
-    pg->in_pipeline = pg->in_transaction = false;
+    pg->in_pipeline = pg->in_transaction = pg->is_stale = false;
+}
+
+bool
+pg_is_unfit (const struct pg *pg)
+{
+    return pg->is_unfit;
+}
+
+int
+pg_fits (struct pg *pg, int version, int compatible_from, struct error *err)
+{
+    pg->is_unfit = store_schema_fits (version, compatible_from, err) < 0;
+    if (pg->is_unfit)
+        pg_close (pg);
+    return pg->is_unfit ? -1 : 0;
 }
 
 /* ---- connecting */
@@ -128,6 +146,20 @@ connect_start (struct pg *pg, struct error *err)
     return 0;
 }
 
+/* Takes the answer to the first statement of a connection. */
+static int
+check_schema (struct pg *pg, int64_t deadline_us, struct error *err)
+{
+    enum pg_failure failure;
+    PGresult *result = pg_receive (pg, deadline_us, &failure, err);
+    if (result == NULL) /* there may be no such table */
+        return failure == PG_INTERNAL ? pg_fits (pg, 0, 0, err) : -1;
+    int version = PQntuples (result) == 1 ? (int)pg_int (result, 0, 0) : 0;
+    int compatible_from = PQntuples (result) == 1 ? (int)pg_int (result, 0, 1) : 0;
+    PQclear (result);
+    return pg_fits (pg, version, compatible_from, err);
+}
+
 static int
 prepare_all (struct pg *pg, struct error *err)
 {
@@ -136,6 +168,10 @@ prepare_all (struct pg *pg, struct error *err)
 
     if (PQsetnonblocking (pg->connection, 1) != 0 || PQenterPipelineMode (pg->connection) != 1)
         return error_set (err, ERROR_UNAVAILABLE, "the database connection has no pipeline mode");
+    /* First of all, and in the same round trip: a schema of another age may lack what a statement names. */
+    if (PQsendQueryParams (pg->connection, STATEMENT_SQL[STATEMENT_SCHEMA_STATE], 0, NULL, NULL, NULL, NULL, 1) != 1)
+        return error_set (err, ERROR_UNAVAILABLE, "the schema's version cannot be asked for");
+    pg->pending++;
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         if (PQsendPrepare (pg->connection, STATEMENT_NAMES[i], STATEMENT_SQL[i], 0, NULL) != 1)
             return error_set (err, ERROR_UNAVAILABLE, "statement %s cannot be sent", STATEMENT_NAMES[i]);
@@ -143,6 +179,8 @@ prepare_all (struct pg *pg, struct error *err)
     }
     if (pg_sync (pg) < 0)
         return error_set (err, ERROR_UNAVAILABLE, "the database connection broke while it was set up");
+    if (check_schema (pg, deadline_us, err) < 0)
+        return -1;
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         struct error why;
         PGresult *result = pg_receive (pg, deadline_us, &failure, &why);
@@ -211,18 +249,31 @@ pg_sync (struct pg *pg)
     return PQflush (pg->connection) < 0 ? -1 : 0;
 }
 
+/* "cached plan must not change result type": a migration gave a column another type. */
+#define STALE_PLAN "0A000"
+
 static enum pg_failure
 classify (const char *state)
 {
     static const struct {
         const char *prefix;
         enum pg_failure failure;
-    } CLASSES[] = {
-        { "40001", PG_RETRY },       { "40P01", PG_RETRY },    { "55P03", PG_LOCKED },   { "25006", PG_UNAVAILABLE },
-        { "25P03", PG_UNAVAILABLE }, /* idle in transaction for too long: the connection is gone */
-        { "08", PG_UNAVAILABLE },    { "53", PG_UNAVAILABLE }, { "57", PG_UNAVAILABLE }, { "58", PG_UNAVAILABLE },
-        { "F0", PG_UNAVAILABLE },    { "22", PG_DATA },        { "23", PG_DATA },
-    };
+    } CLASSES
+        [] = {
+            { "40001", PG_RETRY },
+            { "40P01", PG_RETRY },
+            { "55P03", PG_LOCKED },
+            { "25006", PG_UNAVAILABLE },
+            { STALE_PLAN, PG_RETRY },
+            { "25P03", PG_UNAVAILABLE }, /* idle in transaction for too long: the connection is gone */
+            { "08", PG_UNAVAILABLE },
+            { "53", PG_UNAVAILABLE },
+            { "57", PG_UNAVAILABLE },
+            { "58", PG_UNAVAILABLE },
+            { "F0", PG_UNAVAILABLE },
+            { "22", PG_DATA },
+            { "23", PG_DATA },
+        };
     for (size_t i = 0; i < sizeof CLASSES / sizeof CLASSES[0]; i++)
         if (strncmp (state, CLASSES[i].prefix, strlen (CLASSES[i].prefix)) == 0)
             return CLASSES[i].failure;
@@ -300,6 +351,7 @@ pg_receive (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct
     const char *state = PQresultErrorField (result, PG_DIAG_SQLSTATE);
     char line[200];
     *failure = state == NULL ? PG_UNAVAILABLE : classify (state);
+    pg->is_stale = pg->is_stale || (state != NULL && strcmp (state, STALE_PLAN) == 0);
     error_set (err, pg_failure_code (*failure), "the database refused: %s (%s)",
                first_line (PQresultErrorField (result, PG_DIAG_MESSAGE_PRIMARY), line, sizeof line),
                state == NULL ? "connection" : state);
@@ -334,6 +386,11 @@ pg_abandon (struct pg *pg)
     enum pg_failure failure;
     if (pg->connection == NULL)
         return;
+    if (pg->is_stale) {
+        log_info ("a table was changed under the statements of %s: connecting anew", pg->options.application);
+        pg_close (pg);
+        return;
+    }
     if (!pg->in_pipeline && pg_sync (pg) < 0) {
         pg_close (pg);
         return;

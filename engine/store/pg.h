@@ -16,7 +16,7 @@
 /* What a failed statement means for whoever ran it (DESIGN section 5, "Errors"). */
 enum pg_failure {
     PG_NONE,
-    PG_RETRY,       /* 40001, 40P01: the same transaction again */
+    PG_RETRY,       /* 40001, 40P01, and 0A000, a prepared statement whose table was changed: the same transaction again */
     PG_LOCKED,      /* 55P03: somebody holds a lock for too long */
     PG_UNAVAILABLE, /* 08, 53, 57, 58, 25006, F0, a lost connection, a wait past its deadline */
     PG_DATA,        /* 22, 23: one request's data */
@@ -38,10 +38,14 @@ struct pg_options {
 struct pg *pg_new (const struct pg_options *options);
 void pg_destroy (struct pg **pg);
 
-/* Connects and prepares every statement when there is no usable connection. Failed attempts are spaced (100 ms to
+/* Connects, checks the schema's version and prepares every statement when there is no usable connection. Failed attempts are spaced (100 ms to
  * 2 s), and in between the answer comes at once. -1: `unavailable`, with the server's reason. */
 int pg_ensure (struct pg *pg, struct error *err);
 bool pg_connected (const struct pg *pg);
+/* Whether this program must not work on the database: its schema was found to be too old or too new. */
+bool pg_is_unfit (const struct pg *pg);
+/* Takes note of what schema_state says. -1: none for this program (store_schema_fits); the connection is closed. */
+int pg_fits (struct pg *pg, int version, int compatible_from, struct error *err);
 /* Closes the connection; the next pg_ensure makes a new one. */
 void pg_close (struct pg *pg);
 

@@ -189,7 +189,8 @@
        "AS t(program_id, kind, subject, period, used, amount) CROSS JOIN LATERAL (SELECT ctid FROM program_usage r "\
        "WHERE r.bucket = $1::int2 AND r.program_id = t.program_id AND r.kind = t.kind AND r.subject = t.subject AND r.period = t.period "\
        "LIMIT 1) r) s WHERE u.ctid = s.place")                                                                 \
-    X (CATALOG_STATE, "SELECT version, reference_version, (SELECT last_value FROM outbox_slot) FROM catalog_state") \
+    X (CATALOG_STATE, "SELECT version, reference_version, (SELECT last_value FROM outbox_slot), " \
+       "(SELECT compatible_from FROM schema_state) FROM catalog_state") \
     X (PRODUCTS_READ, "SELECT product_id, category_id, tags, active FROM products WHERE product_id = ANY ($1::int8[])") \
     X (PRODUCTS_CHANGED, "SELECT product_id FROM products WHERE row_version > $1::int8 LIMIT $2::int4")        \
     /* -------- writes of the batch */                                                                         \

@@ -2,6 +2,7 @@
  * does not depend on another's result shares its round trip. */
 #include "worker/batch_transaction.h"
 #include "base/clock.h"
+#include "store/migrate.h"
 #include "worker/event.h"
 
 #include <stdlib.h>
@@ -279,7 +280,13 @@ receive_reads (struct attempt *attempt, int products, int64_t *version, int64_t 
     *version = pg_int (result, 0, 0);
     *reference_version = pg_int (result, 0, 1);
     unit->outbox_slot = (int16_t)pg_int (result, 0, 2);
+    int compatible_from = (int)pg_int (result, 0, 3);
     PQclear (result);
+    /* It may have been migrated since the connection was made: forwards, so that only this can have changed. */
+    if (pg_fits (unit->pg, store_schema_version (), compatible_from, attempt->err) < 0) {
+        unit->failure = PG_UNAVAILABLE;
+        return -1;
+    }
     return unit_receive_lots (unit, attempt->err) < 0 ||
                    pg_finish (unit->pg, unit->deadline_us, &unit->failure, attempt->err) < 0
                ? -1

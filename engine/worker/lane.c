@@ -19,6 +19,7 @@ struct lane {
     unsigned count, capacity;
     struct request **requests;
     struct executor_stats stats;
+    bool is_unfit;
 };
 
 static void *
@@ -35,6 +36,7 @@ lane_thread (void *context)
         lane->run (&lane->executor, lane->requests, lane->count);
         pthread_mutex_lock (&lane->mutex);
         lane->stats = lane->executor.stats;
+        lane->is_unfit = pg_is_unfit (lane->executor.pg);
         if (lane->state == LANE_BUSY)
             lane->state = LANE_DONE;
         uint64_t one = 1;
@@ -122,6 +124,12 @@ lane_collect (struct lane *lane, struct request **requests)
     }
     pthread_mutex_unlock (&lane->mutex);
     return count;
+}
+
+bool
+lane_is_unfit (const struct lane *lane)
+{
+    return lane->is_unfit;
 }
 
 struct executor_stats

@@ -23,6 +23,9 @@ void lane_submit (struct lane *lane, struct request *const *requests, unsigned c
 /* Takes the list back when it is done: its size, 0 when it is not (or there is none). Then the lane is idle. */
 unsigned lane_collect (struct lane *lane, struct request **requests);
 
+/* Whether its database, as of the last list, is none that this program may work on. */
+bool lane_is_unfit (const struct lane *lane);
+
 /* Figures as of the last list that was collected. */
 struct executor_stats lane_stats (const struct lane *lane);
 

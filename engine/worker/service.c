@@ -25,6 +25,7 @@ enum {
     BROKERS_MAX = 32,
     REPLY_KEPT_BYTES = 64 * 1024,
     RETRY_AFTER_MS = 100,
+    START_CONNECT_MS = 2000,
     GATHER_MEAN_16 = 12 * 16 /* batches of twelve */
 };
 
@@ -52,7 +53,8 @@ struct service {
     struct job *jobs, *idle;    /* as many as credit was granted */
     unsigned in_hand;
     int done_fd, signal_fd;
-    int stops; /* signals to stop that came */
+    int stops;     /* signals to stop that came */
+    bool is_unfit; /* the database is none that this program may work on */
     struct request **list;
     struct buf stats, error_body;
 };
@@ -250,16 +252,35 @@ write_stats (struct service *service)
 
 /* ---- the loop */
 
+/* Takes nothing new; what is in hand is answered. */
+static void
+drain (struct service *service)
+{
+    log_info ("stopping: %u requests in hand are answered first", service->in_hand);
+    worker_link_drain (service->link);
+}
+
+/* A database that was migrated beyond this program is for others: the broker gives them what comes. */
+static void
+look_at_schema (struct service *service)
+{
+    if (service->is_unfit || !(lane_is_unfit (service->batches) || lane_is_unfit (service->reads)))
+        return;
+    service->is_unfit = true;
+    if (service->stops == 0) {
+        service->stops = 1;
+        drain (service);
+    }
+}
+
 static void
 take_signals (struct service *service)
 {
     struct signalfd_siginfo info;
     while (read (service->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         service->stops++;
-        if (service->stops == 1) {
-            log_info ("stopping: %u requests in hand are answered first", service->in_hand);
-            worker_link_drain (service->link);
-        }
+        if (service->stops == 1)
+            drain (service);
     }
 }
 
@@ -301,6 +322,7 @@ serve (struct service *service)
         }
         collect (service, service->batches);
         collect (service, service->reads);
+        look_at_schema (service);
         receive (service);
         feed_batches (service);
         feed (service, service->reads, &service->read_queue);
@@ -382,13 +404,30 @@ stop (struct service *service)
         close (service->signal_fd);
 }
 
+/* A worker that must not work on the database shall not even ask for work. One whose database is away may: it says so to
+ * whoever asks, and goes on when the database is back. */
+static int
+check_database (const struct worker_settings *settings, struct error *err)
+{
+    struct pg_options options = { .url = settings->database,
+                                  .application = "loyalty-worker start",
+                                  .connect_timeout_ms = START_CONNECT_MS,
+                                  .read_only = true };
+    struct pg *pg = pg_new (&options);
+    int status = pg != NULL ? 0 : error_set (err, ERROR_INTERNAL, "out of memory");
+    if (pg != NULL && pg_ensure (pg, err) < 0 && pg_is_unfit (pg))
+        status = -1;
+    pg_destroy (&pg);
+    return status;
+}
+
 int
 service_run (const struct worker_settings *settings, struct error *err)
 {
     struct service service = { .settings = settings, .done_fd = -1, .signal_fd = -1 };
     lease_begin (&service.lease, clock_monotonic_us ());
     int status = start (&service, err);
-    if (status == 0) {
+    if (status == 0 && (status = check_database (settings, err)) == 0) {
         log_info ("worker %s serves %u broker%s", settings->name, settings->broker_count,
                   settings->broker_count == 1 ? "" : "s");
         serve (&service);
@@ -397,5 +436,7 @@ service_run (const struct worker_settings *settings, struct error *err)
     if (service.stops > 1)
         _exit (0); /* asked twice: what is in hand is left to the brokers and the keys */
     stop (&service);
+    if (status == 0 && service.is_unfit)
+        return error_set (err, ERROR_UNAVAILABLE, "the database's schema is for other programs than this one");
     return status;
 }

@@ -17,7 +17,8 @@ static const struct command_help HELP = {
 int
 command_migrate (int argc, char **argv)
 {
-    const char *database = NULL, *data = NULL;
+    const char *database = NULL, *data = NULL, *folder = NULL;
+    struct migrate_files further = { 0 };
     struct migrate_settings settings = { 0 };
     bool json = false;
     const struct option_spec specs[] = {
@@ -29,6 +30,8 @@ command_migrate (int argc, char **argv)
         { "currency", OPTION_TEXT, &settings.currency, "CODE", "the one currency (default EUR)", 0, 0 },
         { "digits", OPTION_TEXT, &settings.currency_digits, "N", "its decimals, 0 to 4 (default 2)", 0, 0 },
         { "time-zone", OPTION_TEXT, &settings.time_zone, "NAME", "the main time zone (default UTC)", 0, 0 },
+        { "migrations", OPTION_TEXT, &folder, "DIR",
+          "apply these too, of a newer release than this program: files NNNN_name.sql", 0, 0 },
         { "json", OPTION_FLAG, &json, NULL, "print the result as JSON", 0, 0 },
         { NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0 },
     };
@@ -43,11 +46,12 @@ command_migrate (int argc, char **argv)
     struct migrate_report report;
     if (locate_database (database, data, url, &err) < 0)
         return output_error (&err, json);
-    PGconn *db = database_open (url, &err);
-    if (db == NULL)
+    if (folder != NULL && migrate_files_read (folder, &further, &err) < 0)
         return output_error (&err, json);
-    int status = store_migrate (db, &settings, &report, &err);
+    PGconn *db = database_open (url, &err);
+    int status = db != NULL ? store_migrate (db, &settings, &further, &report, &err) : -1;
     PQfinish (db);
+    migrate_files_free (&further);
     if (status < 0)
         return output_error (&err, json);
     if (json)

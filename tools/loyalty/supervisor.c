@@ -334,7 +334,7 @@ database_migrate (struct supervisor *up, struct error *err)
     PGconn *db = database_open (up->plan->owner_url, err);
     if (db == NULL)
         return -1;
-    int status = store_migrate (db, &up->plan->settings, &report, err);
+    int status = store_migrate (db, &up->plan->settings, NULL, &report, err);
     PQfinish (db);
     if (status == 0 && up->database != NULL)
         status = cluster_create_users (up->plan->owner_url, err);
