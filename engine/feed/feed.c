@@ -38,6 +38,8 @@ struct feed {
     bool has_moved;               /* since the slots were last rotated */
     int64_t renew_at_ms, move_at_ms, tip_at_ms, rotate_at_ms, partitions_at_ms, take_at_ms;
     int64_t idle_ms;
+    int64_t
+        lag_us; /* of what was published since the last tip, the longest time since it was recorded; -1: nothing was */
 };
 
 /* ---- publishing */
@@ -46,13 +48,20 @@ static void
 publish_tip (struct feed *feed)
 {
     buf_clear (&feed->body);
-    wire_write_map (&feed->body, 3);
+    wire_write_map (&feed->body, 4 + (feed->lag_us >= 0));
     wire_write_cstr (&feed->body, "number");
     wire_write_int (&feed->body, feed->sequencer->last);
     wire_write_cstr (&feed->body, "epoch");
     wire_write_int (&feed->body, feed->sequencer->epoch);
     wire_write_cstr (&feed->body, "at");
     wire_write_time (&feed->body, clock_real_us ());
+    wire_write_cstr (&feed->body, "leader");
+    wire_write_cstr (&feed->body, feed->sequencer->name);
+    if (feed->lag_us >= 0) {
+        wire_write_cstr (&feed->body, "lag_ms");
+        wire_write_int (&feed->body, feed->lag_us / 1000);
+    }
+    feed->lag_us = -1;
     if (!feed->body.failed)
         publisher_send (feed->publisher, "tip", &feed->body);
 }
@@ -120,6 +129,7 @@ lead (struct feed *feed, int64_t now_ms)
     feed->move_at_ms = feed->tip_at_ms = feed->rotate_at_ms = now_ms;
     feed->partitions_at_ms = now_ms + PARTITIONS_EVERY_MS;
     feed->has_moved = true;
+    feed->lag_us = -1;
 }
 
 /* Tries to lead, once it is time. */
@@ -141,6 +151,15 @@ take (struct feed *feed, int64_t now_ms)
         feed->is_failing = false;
 }
 
+/* Another machine's clock recorded it: what comes out below nothing is nothing. */
+static void
+note_lag (struct feed *feed, int64_t recorded_at)
+{
+    int64_t lag_us = clock_real_us () - recorded_at;
+    lag_us = lag_us > 0 ? lag_us : 0;
+    feed->lag_us = lag_us > feed->lag_us ? lag_us : feed->lag_us;
+}
+
 static int
 move (struct feed *feed, int64_t now_ms, struct error *err)
 {
@@ -151,6 +170,8 @@ move (struct feed *feed, int64_t now_ms, struct error *err)
     int count = moved == NULL ? 0 : PQntuples (moved);
     for (int row = 0; feed->sequencer->has_told && row < count; row++)
         publish_change (feed, moved, row);
+    if (count > 0)
+        note_lag (feed, pg_time (moved, 0, MOVED_RECORDED_AT));
     PQclear (moved);
     feed->has_moved |= count > 0;
     /* The pause grows while there is nothing, to spare an idle machine. */

@@ -84,7 +84,8 @@ class FakeFeed:
             event = self.log.events[number - 1]
             self.socket.send_multipart([event["topic"].encode(), msgpack.packb(event)])
 
-    def tip(self, number=None, epoch=1):
+    def tip(self, number=None, epoch=1, **fields):
         """Says what the newest number is."""
         number = self.log.last if number is None else number
-        self.socket.send_multipart([b"tip", msgpack.packb({"number": number, "epoch": epoch, "at": "2026-01-01T00:00:00Z"})])
+        tip = {"number": number, "epoch": epoch, "at": "2026-01-01T00:00:00Z", "leader": "feed-1 host 77 abc", **fields}
+        self.socket.send_multipart([b"tip", msgpack.packb(tip)])

@@ -212,8 +212,9 @@ def test_the_feed(broker):
         assert "epoch 3" in screen.text
         feed.tip(7, epoch=2)  # a leader that was asleep
         feed.log.add(10)
-        feed.tip(epoch=3)
+        feed.tip(epoch=3, lag_ms=12)
         screen.wait_for("event 51")
+        screen.wait_for(", 12 ms behind; feed-1 host leads, epoch 3")
         assert "event 7" not in screen.text
         screen.wait_for("SILENT for")
         assert screen.end() == 0

@@ -122,12 +122,21 @@ errors_draw (const struct view *view, const json_t *summary)
     }
 }
 
+/* "feed-1 host" of "feed-1 host 3128 c834a6a86b8e07cf": what is behind only tells one process from another. */
+static void
+leader_text (const char *name, char out[32])
+{
+    const char *end = strchr (name, ' ');
+    end = end != NULL ? strchr (end + 1, ' ') : NULL;
+    snprintf (out, 32, "%.*s", end != NULL ? (int)(end - name) : (int)strlen (name), name);
+}
+
 static void
 feed_draw (const struct view *view, const json_t *summary)
 {
     const json_t *feed = json_object_get (summary, "feed");
     const char *state = text (feed, "state");
-    char number[32], rate[48] = "", lag[48] = "", leader[64] = "";
+    char number[32], leader[32], rate[48] = "", lag[48] = "";
     line (view);
     if (!is_number (feed, "number")) {
         printf ("feed      %s", strcmp (state, "unknown") == 0 ? "not known (--feed names it)" : "nobody publishes");
@@ -137,9 +146,8 @@ feed_draw (const struct view *view, const json_t *summary)
         snprintf (rate, sizeof rate, ", %.0f/s", figure (feed, "rate_per_s"));
     if (is_number (feed, "lag_ms"))
         snprintf (lag, sizeof lag, ", %.0f ms behind", figure (feed, "lag_ms"));
-    if (text (feed, "leader")[0] != '\0')
-        snprintf (leader, sizeof leader, "%.24s, ", text (feed, "leader"));
-    printf ("feed      event %s%s%s; led by %sepoch %.0f", number_text (feed, "number", 0, number), rate, lag, leader,
+    leader_text (text (feed, "leader"), leader);
+    printf ("feed      event %s%s%s; %s leads, epoch %.0f", number_text (feed, "number", 0, number), rate, lag, leader,
             figure (feed, "epoch"));
     if (strcmp (state, "silent") == 0)
         printf (", SILENT for %.0f s", figure (feed, "heard_ms") / 1000);
