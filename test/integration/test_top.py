@@ -214,7 +214,7 @@ def test_the_feed(broker):
         feed.log.add(10)
         feed.tip(epoch=3, lag_ms=12)
         screen.wait_for("event 51")
-        screen.wait_for(", 12 ms behind; feed-1 host leads, epoch 3")
+        screen.wait_for(", 12 ms behind\r\n\033[K          led by feed-1 host, epoch 3")
         assert "event 7" not in screen.text
         screen.wait_for("SILENT for")
         assert screen.end() == 0

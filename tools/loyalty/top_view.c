@@ -147,8 +147,9 @@ feed_draw (const struct view *view, const json_t *summary)
     if (is_number (feed, "lag_ms"))
         snprintf (lag, sizeof lag, ", %.0f ms behind", figure (feed, "lag_ms"));
     leader_text (text (feed, "leader"), leader);
-    printf ("feed      event %s%s%s; %s leads, epoch %.0f", number_text (feed, "number", 0, number), rate, lag, leader,
-            figure (feed, "epoch"));
+    printf ("feed      event %s%s%s", number_text (feed, "number", 0, number), rate, lag);
+    line (view);
+    printf ("%*sled by %s, epoch %.0f", LABEL, "", leader, figure (feed, "epoch"));
     if (strcmp (state, "silent") == 0)
         printf (", SILENT for %.0f s", figure (feed, "heard_ms") / 1000);
 }
