@@ -168,7 +168,7 @@ begin_read (struct loyalty_events *events, int64_t now_ms, struct loyalty_error 
     loyalty_body_clear (events->body);
     if (follow->position >= 0)
         loyalty_body_int (events->body, "after", follow->position);
-    loyalty_body_int (events->body, "limit", FOLLOW_PAGE_EVENTS);
+    loyalty_body_int (events->body, "limit", follow_read_limit (follow));
     if (follow->topic_count > 0) {
         loyalty_body_list (events->body, "topics");
         for (unsigned i = 0; i < follow->topic_count; i++)

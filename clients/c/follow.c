@@ -247,6 +247,14 @@ follow_has_gap (const struct follow *follow)
 }
 
 int64_t
+follow_read_limit (const struct follow *follow)
+{
+    int64_t end = follow->count > 0 ? follow->arrived[follow->first].number - 1 : follow->newest;
+    bool is_known = follow_has_gap (follow) && end > follow->position && end - follow->position < FOLLOW_PAGE_EVENTS;
+    return is_known ? end - follow->position : FOLLOW_PAGE_EVENTS;
+}
+
+int64_t
 follow_read_due_ms (const struct follow *follow)
 {
     bool is_missing = follow->position < 0 || follow->is_unsure || follow_has_gap (follow);

@@ -70,6 +70,8 @@ bool follow_wants_read (const struct follow *follow, int64_t now_ms);
 int64_t follow_read_due_ms (const struct follow *follow);
 /* Whether events are known to be missing. */
 bool follow_has_gap (const struct follow *follow);
+/* How many events to ask for: as many as are missing before those that arrived, as far as that is known. */
+int64_t follow_read_limit (const struct follow *follow);
 
 /* An answer to events.read: the bytes are borrowed until follow_next has nothing more. -1: it is none, `error`
  * filled. */

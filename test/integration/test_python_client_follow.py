@@ -56,6 +56,9 @@ class Player:
     def step_reads(self, expected):
         assert (self.now >= self.follow.read_due()) == expected
 
+    def step_limit(self, expected):
+        assert self.follow.read_limit() == expected
+
     def step_state(self, expected):
         state = {
             "position": self.follow.position,

@@ -146,6 +146,9 @@ take_step (struct follow *follow, const json_t *step, struct buf *page, int64_t 
         expect_next (follow, argument, where);
     else if (strcmp (what, "reads") == 0)
         cr_expect_eq (follow_wants_read (follow, *now_ms), json_is_true (argument), "%s", where);
+    else if (strcmp (what, "limit") == 0)
+        cr_expect_eq (follow_read_limit (follow), number_at (step, 1), "%s: %lld", where,
+                      (long long)follow_read_limit (follow));
     else if (strcmp (what, "state") == 0 || strcmp (what, "count") == 0)
         expect_state (follow, argument, where);
     else

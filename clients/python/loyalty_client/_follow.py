@@ -184,9 +184,15 @@ class Follow:
         is_missing = self.position is None or self.is_unsure or self.has_gap()
         return self.read_at if is_missing else max(self.read_at, self.heard + self.silence)
 
+    def read_limit(self):
+        """How many events to ask for: as many as are missing before those that arrived, as far as that is known."""
+        end = self._order[0] - 1 if self._order else self.newest
+        missing = end - self.position if self.has_gap() else 0
+        return missing if 0 < missing < PAGE_EVENTS else PAGE_EVENTS
+
     def read_body(self):
         """The body of the request."""
-        body = {"limit": PAGE_EVENTS}
+        body = {"limit": self.read_limit()}
         if self.position is not None:
             body["after"] = self.position
         if self.topics:
