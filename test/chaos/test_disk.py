@@ -16,7 +16,7 @@ from raw_client import RawClient
 from world import SERVES_AGAIN_S, World, report
 
 AT_ONCE_S = 2.5  # half of the deadline: a bound for busy machines
-DATA_MB, WAL_MB = 160, 64
+DATA_MB, WAL_MB, SPACE_MB = 160, 64, 16
 FULL_S = 2
 
 
@@ -85,6 +85,39 @@ def test_the_disk_of_the_log_is_full(seed, folder):
             world.engine.stop()
     finally:
         world.engine.destroy()
+
+
+def test_the_disk_of_a_tablespace_is_full(seed, folder):
+    """Only that of the keys: what changes something is refused, the rest goes on, and PostgreSQL stays up."""
+    space = folder / "space"
+    space.mkdir(mode=0o755)
+    with small_disk(space, SPACE_MB) as disk:
+        world = World.begin(data=folder / "data")
+        try:
+            owner = (folder / "data" / "postgresql").stat()
+            os.chown(space, owner.st_uid, owner.st_gid)
+            move_keys(world, space)
+            server = world.engine.processes()["postgresql"]
+            fill_and_empty(world, disk, "disk of a tablespace", seed)
+            assert world.engine.processes()["postgresql"] == server
+            world.judge()
+            world.engine.stop()
+        finally:
+            world.engine.destroy()
+
+
+def move_keys(world, space):
+    connection = world.engine.db()
+    try:
+        connection.autocommit = True  # a tablespace is not made in a transaction
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
+            cursor.execute("ALTER TABLE request_keys SET TABLESPACE small")
+            cursor.execute("SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'request_keys'::regclass")
+            for (index,) in cursor.fetchall():
+                cursor.execute(f"ALTER INDEX {index} SET TABLESPACE small")
+    finally:
+        connection.close()
 
 
 def give_to(folder, status):
