@@ -18,6 +18,7 @@ int command_drain (int argc, char **argv);
 int command_events (int argc, char **argv);
 int command_fsck (int argc, char **argv);
 int command_job (int argc, char **argv);
+int command_keys (int argc, char **argv);
 int command_load (int argc, char **argv);
 int command_migrate (int argc, char **argv);
 int command_top (int argc, char **argv);

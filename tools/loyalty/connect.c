@@ -7,10 +7,13 @@ connect_settings (const struct connect_options *options, struct connect_endpoint
 {
     if (locate_endpoint (options->endpoint, options->data, endpoints->text, err) < 0)
         return -1;
+    if (locate_key (options->key, options->endpoint, options->data, endpoints->key_file, err) < 0)
+        return -1;
     endpoints->list[0] = endpoints->text;
     loyalty_options_init (settings);
     settings->endpoints = endpoints->list;
     settings->endpoint_count = 1;
+    settings->key_file = endpoints->key_file[0] != 0 ? endpoints->key_file : NULL;
     if (options->timeout_ms > 0)
         settings->timeout_ms = (unsigned)options->timeout_ms;
     if (options->in_flight_max > 0)

@@ -140,3 +140,24 @@ locate_fsck_database (const char *given, const char *data_given, char url[DATABA
 {
     return locate (given, "LOYALTY_DATABASE", data_given, "fsck_database", url, DATABASE_MAX, err);
 }
+
+int
+locate_key (const char *given, const char *endpoint_given, const char *data_given, char file[PATH_MAX],
+            struct error *err)
+{
+    file[0] = 0;
+    if (given == NULL)
+        given = locate_variable ("LOYALTY_KEY");
+    if (given != NULL)
+        return text_set (file, PATH_MAX, given, "key", err);
+    bool is_elsewhere = endpoint_given != NULL || locate_variable ("LOYALTY_ENDPOINT") != NULL;
+    if (is_elsewhere && data_given == NULL)
+        return 0;
+    json_t *up = locate_up (data_given, err);
+    if (up == NULL)
+        return -1;
+    const char *key = json_string_value (json_object_get (up, "key"));
+    int status = key != NULL ? text_set (file, PATH_MAX, key, "key", err) : 0;
+    json_decref (up);
+    return status;
+}

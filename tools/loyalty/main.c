@@ -21,6 +21,7 @@ static const struct {
 #ifdef LOYALTY_HAVE_BENCH
     { "bench", command_bench, "measure an engine" },
 #endif
+    { "keys", command_keys, "make, list, revoke and rotate the keys of those who may connect" },
     { "migrate", command_migrate, "bring a database to this program's schema" },
     { "drain", command_drain, "stop the engine that `up` runs, answering what is in hand" },
 };

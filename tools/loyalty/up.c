@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct command_help HELP = {
@@ -28,35 +27,18 @@ struct up_options {
     bool insecure, json;
 };
 
-/* Makes the folder and all above it. */
-static int
-folders_make (const char *path, struct error *err)
-{
-    char part[PATH_MAX];
-    snprintf (part, sizeof part, "%s", path);
-    for (char *slash = strchr (part + 1, '/');; slash = strchr (slash + 1, '/')) {
-        if (slash != NULL)
-            *slash = 0;
-        if (mkdir (part, 0755) < 0 && errno != EEXIST)
-            return error_set (err, ERROR_UNAVAILABLE, "cannot make the folder %.180s: %s", part, strerror (errno));
-        if (slash == NULL)
-            return 0;
-        *slash = '/';
-    }
-}
-
 /* The data folder, made, as an absolute path without links; and its folder of logs. */
 static int
 data_prepare (const struct up_options *options, char data[PATH_MAX], char log_folder[PATH_MAX], struct error *err)
 {
     char path[PATH_MAX];
-    if (locate_data (options->data, path, err) < 0 || folders_make (path, err) < 0)
+    if (locate_data (options->data, path, err) < 0 || folders_make (path, 0755, err) < 0)
         return -1;
     if (realpath (path, data) == NULL)
         return error_set (err, ERROR_UNAVAILABLE, "cannot read the folder %.180s: %s", path, strerror (errno));
     if (snprintf (log_folder, PATH_MAX, "%s/log", data) >= PATH_MAX)
         return error_set (err, ERROR_INVALID_REQUEST, "the path of the data folder is too long");
-    return folders_make (log_folder, err);
+    return folders_make (log_folder, 0755, err);
 }
 
 /* The folder of this executable: the other programs lie beside it. */

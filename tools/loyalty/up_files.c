@@ -11,9 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PORT_DEFAULT = 7600 };
+
+int
+folders_make (const char *path, mode_t mode, struct error *err)
+{
+    char part[PATH_MAX];
+    snprintf (part, sizeof part, "%s", path);
+    for (char *slash = strchr (part + 1, '/');; slash = strchr (slash + 1, '/')) {
+        if (slash != NULL)
+            *slash = 0;
+        if (mkdir (part, slash != NULL ? 0755 : mode) < 0 && errno != EEXIST)
+            return error_set (err, ERROR_UNAVAILABLE, "cannot make the folder %.180s: %s", part, strerror (errno));
+        if (slash == NULL)
+            return 0;
+        *slash = '/';
+    }
+}
 
 static void
 path_of (const char *data, const char *name, char path[PATH_MAX])

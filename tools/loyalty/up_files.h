@@ -6,6 +6,10 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
+
+/* Makes the folder, with that mode where it is not there yet, and all above it. */
+int folders_make (const char *path, mode_t mode, struct error *err);
 
 /* Takes the data folder for this process, until it ends. -1, `unavailable`: another has it. */
 int up_lock (const char *data, struct error *err);
