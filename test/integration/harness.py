@@ -21,6 +21,8 @@ import tempfile
 import threading
 import time
 
+import curve
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LOYALTY_BUILD", ROOT / "build")).resolve()
 sys.path.insert(0, str(ROOT / "clients" / "python"))
@@ -120,6 +122,8 @@ class Engine:
         self.arguments = [program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers), "--brokers", str(brokers), "--feeds", str(feeds), *first_options]
         if "--listen" not in options:
             self.arguments += ["--listen", ",".join(["tcp://127.0.0.1:*"] * brokers)]
+        if curve.IS_ON and "--keys" not in options and not (self.data / "keys").exists():
+            self.arguments += ["--keys", str(curve.common_ring().list)]
         self.arguments += options
         self.buckets = buckets
         self.workers = workers
@@ -173,7 +177,7 @@ class Engine:
         from loyalty_client import Client
 
         for endpoint in self.endpoints:
-            with Client(endpoint) as client:
+            with Client(endpoint, **self.client_options()) as client:
                 wait_until(
                     lambda client=client: len(client.call("admin.stats")["workers"]) >= self.workers,
                     START_S, "all workers to say hello",
@@ -305,11 +309,16 @@ class Engine:
 
     # Talking to it
 
+    def client_options(self):
+        """Arguments for a Python client: the key of the engine's own commands, where it has keys."""
+        key = self.up().get("key")
+        return {"key_file": key} if key else {}
+
     def client(self, endpoint=None, **options):
         """A Python client, closed with the engine."""
         from loyalty_client import Client
 
-        client = Client(endpoint or self.endpoint, **options)
+        client = Client(endpoint or self.endpoint, **{**self.client_options(), **options})
         self._clients.append(client)
         return client
 

@@ -7,6 +7,8 @@ import uuid
 import msgpack
 import zmq
 
+import curve
+
 from harness import BUILD  # noqa: F401  puts the Python client on the path
 from loyalty_client import METHODS
 
@@ -20,6 +22,7 @@ class RawClient:
         self.context = zmq.Context.instance()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
+        curve.protect(self.socket)
         self.socket.connect(endpoint)
         self.ids = itertools.count(1)
         self.replies = {}

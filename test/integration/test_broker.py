@@ -18,6 +18,7 @@ import msgpack
 import pytest
 import zmq
 
+import curve
 from harness import COMPLAINT, ROOT, environment, program, wait_until
 
 HELLO, REPLY, GRANT, BEAT, DRAIN, GOODBYE = 1, 2, 3, 4, 5, 6
@@ -36,13 +37,17 @@ class Broker:
         self.log = open(self.folder / "log", "w+b")
         self.process = subprocess.Popen(
             [program("loyalty-broker"), "--listen", "tcp://127.0.0.1:*", "--workers", "tcp://127.0.0.1:*",
-             "--config", str(self.config), "--log", "debug", *options],
+             "--config", str(self.config), "--log", "debug", *self.keys(), *options],
             stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment())  # fmt: skip
         self.context = zmq.Context()
         self.sockets = []
         words = self.process.stdout.readline().split()
         assert len(words) == 3 and words[0] == "ready", f"{words}: {self.log_text()}"
         self.client_endpoint, self.worker_endpoint = words[1:]
+
+    @staticmethod
+    def keys():
+        return ["--keys", str(curve.common_ring().list)] if curve.IS_ON else []
 
     def write_config(self, **settings):
         # A test's own worker is not to be taken for dead on a busy machine.
@@ -87,6 +92,7 @@ class Broker:
     def dealer(self, endpoint):
         dealer = self.context.socket(zmq.DEALER)
         dealer.linger = 0
+        curve.protect(dealer)
         dealer.connect(endpoint)
         self.sockets.append(dealer)
         return dealer
@@ -383,7 +389,8 @@ def test_the_example_of_the_documentation_is_a_worker():
     code = "\n".join(line[4:] for line in lines)
     with Broker(worker_timeout_ms=2500) as broker:
         code = code.replace("tcp://127.0.0.1:5756", broker.worker_endpoint)
-        worker = subprocess.Popen([sys.executable, "-c", code])
+        code = code.replace("socket.connect", "import curve; curve.protect(socket); socket.connect")
+        worker = subprocess.Popen([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parent)
         try:
             client = Client(broker)
             for _ in range(40):
@@ -555,6 +562,7 @@ def test_routing_ids_of_their_own_are_refused():
             broker.sockets.append(stranger)
             stranger.linger = 0
             stranger.setsockopt(zmq.ROUTING_ID, identity)
+            curve.protect(stranger)
             stranger.connect(broker.client_endpoint)
             stranger.send_multipart([msgpack.packb({"v": 1, "id": 77, "method": "order.quote"}), b"\x80"])
             assert stranger.poll(WAIT_S * 1000)
@@ -565,6 +573,7 @@ def test_routing_ids_of_their_own_are_refused():
         broker.sockets.append(worker)
         worker.linger = 0
         worker.setsockopt(zmq.ROUTING_ID, b"worker-1")
+        curve.protect(worker)
         worker.connect(broker.worker_endpoint)
         worker.send(msgpack.packb([VERSION, HELLO, 5, 10, "named"]))
         wait_until(lambda: "routing id of its own" in broker.log_text(), WAIT_S, "the log's line")

@@ -53,6 +53,19 @@ static void __attribute__ ((noreturn)) child_run (const struct child *child, pid
     child_give_up (child, child->args[0]);
 }
 
+void
+child_option (struct child *child, const char *name, const char *value)
+{
+    unsigned count = 0;
+    while (child->args[count] != NULL)
+        count++;
+    if (value[0] == 0 || count + 2 >= CHILD_ARGS_MAX)
+        return;
+    child->args[count] = name;
+    child->args[count + 1] = value;
+    child->args[count + 2] = NULL;
+}
+
 int
 child_start (struct child *child, int64_t now_ms, struct error *err)
 {

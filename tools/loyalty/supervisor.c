@@ -114,6 +114,7 @@ broker_describe (struct supervisor *up, long index)
                            plan->insecure ? "--insecure" : NULL,
                            NULL };
     memcpy (place->child->args, args, sizeof args);
+    child_option (place->child, "--keys", plan->keys->list);
 }
 
 static void
@@ -147,6 +148,7 @@ worker_describe (struct supervisor *up, long index)
         worker->args[count++] = up->places[i].worker_endpoint;
     }
     worker->args[count] = NULL;
+    child_option (worker, "--key-file", up->plan->keys->worker);
 }
 
 static void
@@ -237,6 +239,10 @@ files_write (struct supervisor *up)
                                up->endpoints, "endpoints", endpoints, "worker_endpoint", up->places[0].worker_endpoint,
                                "worker_endpoints", worker_endpoints, "feed_endpoints", feed_endpoints, "database",
                                up->plan->owner_url, "fsck_database", up->plan->fsck_url, "processes", processes);
+    if (up->plan->keys->list[0] != 0) {
+        json_object_set_new (state, "keys", json_string (up->plan->keys->list));
+        json_object_set_new (state, "key", json_string (up->plan->keys->admin));
+    }
     if (state == NULL || up_files_write (up->plan->data, up->endpoints, state, &err) < 0)
         log_error ("the data folder's files are not up to date: %s", state != NULL ? err.message : "out of memory");
     json_decref (state);
@@ -385,6 +391,7 @@ health_ask (struct supervisor *up, struct error *err)
     options.endpoints = endpoints;
     options.endpoint_count = 1;
     options.timeout_ms = HEALTH_WAIT_MS;
+    options.key_file = up->plan->keys->admin[0] != 0 ? up->plan->keys->admin : NULL;
     up->client = loyalty_client_new (&options, &failure);
     struct loyalty_request request = { .method = "admin.health" };
     if (up->client == NULL || loyalty_submit (up->client, &request, health_answered, up, &failure) == 0)

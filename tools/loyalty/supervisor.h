@@ -8,6 +8,7 @@
 #include "child.h"
 #include "cluster.h"
 #include "store/migrate.h"
+#include "up_keys.h"
 
 enum { WORKERS_MAX = 64, FEEDS_MAX = 4 };
 
@@ -17,6 +18,7 @@ struct engine_plan {
     const char *log_folder;
     const char *programs;     /* the folder of loyalty-broker, loyalty-worker and loyalty-feed */
     const char *run;          /* the folder of sockets */
+    const struct engine_keys *keys; /* of the engine; their paths are empty where it has none */
     const char *broker_config; /* the brokers' settings: a file that exists */
     long brokers;             /* 1 .. BROKERS_MAX */
     char listen[BROKERS_MAX][ENDPOINT_MAX]; /* each broker's client endpoint; may end in :* */

@@ -21,7 +21,7 @@ static const struct command_help HELP = {
 };
 
 struct up_options {
-    const char *data, *listen, *database;
+    const char *data, *listen, *keys, *database;
     struct migrate_settings settings;
     long workers, brokers, feeds;
     bool insecure, json;
@@ -74,6 +74,7 @@ struct preparation {
     char broker_config[PATH_MAX], run[RUN_FOLDER_MAX];
     char urls[CLUSTER_USER_COUNT][DATABASE_MAX];
     struct cluster cluster;
+    struct engine_keys keys;
     struct engine_plan plan;
 };
 
@@ -125,7 +126,7 @@ static int
 prepare (struct preparation *place, const struct up_options *options, int argc, char **argv, struct error *err)
 {
     if (data_prepare (options, place->data, place->log_folder, err) < 0 || programs_locate (place->programs, err) < 0 ||
-        up_lock (place->data, err) < 0 ||
+        up_lock (place->data, err) < 0 || up_keys_prepare (place->data, options->keys, &place->keys, err) < 0 ||
         up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0 ||
         database_prepare (place, options, argc, argv, err) < 0)
         return -1;
@@ -137,6 +138,7 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .broker_config = place->broker_config,
         .brokers = options->brokers,
         .feeds = options->feeds,
+        .keys = &place->keys,
         .insecure = options->insecure,
         .owner_url = place->urls[CLUSTER_OWNER],
         .worker_url = place->urls[CLUSTER_WORKER],
@@ -171,6 +173,9 @@ command_up (int argc, char **argv)
         { "listen", OPTION_TEXT, &options.listen, "ENDPOINT",
           "where clients connect, of several brokers separated by commas (default: tcp://127.0.0.1 at the last time's "
           "port, 7600 and above, or a free one)",
+          0, 0 },
+        { "keys", OPTION_TEXT, &options.keys, "FILE",
+          "the list of public keys that may connect (default: that of the data folder, where `loyalty keys` made one)",
           0, 0 },
         { "insecure", OPTION_FLAG, &options.insecure, NULL,
           "listen on other addresses than this machine's without keys", 0, 0 },
