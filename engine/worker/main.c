@@ -18,7 +18,7 @@ static const char USAGE[] =
     "  --broker ENDPOINT      a broker's workers' port, as in tcp://127.0.0.1:5701 or ipc:///run/loyalty/workers\n"
     "  --database URL         postgresql://… (default: the environment variable LOYALTY_DATABASE)\n"
     "  --name NAME            for statistics and logs (default: worker)\n"
-    "  --key FILE             this worker's keys, made by `loyalty keys` with the role worker (default: LOYALTY_KEY)\n"
+    "  --key-file FILE        this worker's keys, made by `loyalty keys` with the role worker (default: LOYALTY_KEY)\n"
     "  --credit N             requests in hand at most, per broker, 1 to 4096 (default 128)\n"
     "  --batch N              changing requests in one transaction at most, 1 to 512 (default 64)\n"
     "  --gather-us N          how long after a batch's start the next one waits to fill, where there are many clients, "
@@ -52,7 +52,7 @@ main (int argc, char **argv)
         { "broker", required_argument, NULL, BROKER },
         { "database", required_argument, NULL, DATABASE },
         { "name", required_argument, NULL, NAME },
-        { "key", required_argument, NULL, KEY },
+        { "key-file", required_argument, NULL, KEY },
         { "credit", required_argument, NULL, CREDIT },
         { "batch", required_argument, NULL, BATCH },
         { "gather-us", required_argument, NULL, GATHER },

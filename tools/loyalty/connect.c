@@ -7,7 +7,7 @@ connect_settings (const struct connect_options *options, struct connect_endpoint
 {
     if (locate_endpoint (options->endpoint, options->data, endpoints->text, err) < 0)
         return -1;
-    if (locate_key (options->key, options->endpoint, options->data, endpoints->key_file, err) < 0)
+    if (locate_key (options->key_file, options->endpoint, options->data, endpoints->key_file, err) < 0)
         return -1;
     endpoints->list[0] = endpoints->text;
     loyalty_options_init (settings);

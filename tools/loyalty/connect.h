@@ -8,7 +8,7 @@
 
 struct connect_options {
     const char *endpoint, *data; /* as given; NULL: see locate_endpoint */
-    const char *key;             /* the file of the caller's CURVE keys; NULL: see locate_key */
+    const char *key_file;        /* the file of the caller's CURVE keys; NULL: see locate_key */
     long timeout_ms;             /* 0: the client's default */
     long in_flight_max;          /* 0: the client's default */
 };
@@ -19,7 +19,7 @@ enum { TIMEOUT_MAX_MS = 600000 };
 #define CONNECT_OPTIONS(target)                                                                                          \
     { "endpoint", OPTION_TEXT, &(target).endpoint, "ENDPOINT", "the engine (default: LOYALTY_ENDPOINT, or that of --data)", 0, 0 }, \
     { "data", OPTION_TEXT, &(target).data, "DIR", "the data folder of a running `loyalty up`", 0, 0 },                    \
-    { "key", OPTION_TEXT, &(target).key, "FILE", "your key, made by `loyalty keys` (default: LOYALTY_KEY, or that of --data)", 0, 0 }, \
+    { "key-file", OPTION_TEXT, &(target).key_file, "FILE", "your key, made by `loyalty keys` (default: LOYALTY_KEY, or that of --data)", 0, 0 }, \
     { "timeout-ms", OPTION_NUMBER, &(target).timeout_ms, "N", "how long to wait for an answer (default 5000)", 1, TIMEOUT_MAX_MS }
 
 /* Where the engine is and how to talk to it, for a client of one's own. `settings` borrows from `endpoints`. */

@@ -36,7 +36,7 @@ int locate_database (const char *given, const char *data_given, char url[DATABAS
 /* The same, as a user that may read the ledger and change nothing. */
 int locate_fsck_database (const char *given, const char *data_given, char url[DATABASE_MAX], struct error *err);
 
-/* The file of the caller's CURVE keys: `given` (--key), else LOYALTY_KEY, else that of the engine's own commands, where the
+/* The file of the caller's CURVE keys: `given` (--key-file), else LOYALTY_KEY, else that of the engine's own commands, where the
  * engine is the one in the data folder. Empty: none, the engine has no keys. */
 int locate_key (const char *given, const char *endpoint_given, const char *data_given, char file[PATH_MAX], struct error *err);
 
