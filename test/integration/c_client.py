@@ -160,11 +160,12 @@ class Client:
     """One client of the library."""
 
     def __init__(self, endpoints, timeout=5.0, silence=2.0, connect_timeout=0.5, probe=0.25, backoff=(0.02, 1.0),
-                 in_flight=1024, in_order=False):
+                 in_flight=1024, in_order=False, key_file=None):
         self.library = load_library()
         self.options = make_options(
             self.library, endpoints, timeout, silence, connect_timeout, probe, backoff, in_flight, in_order
         )
+        self.options.key_file = key_file.encode() if key_file else None
         error = Error()
         self.pointer = ctypes.c_void_p(self.library.loyalty_client_new(ctypes.byref(self.options), ctypes.byref(error)))
         if not self.pointer:

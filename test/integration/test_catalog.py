@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from curve import client_options
 from loyalty_client import Client, InvalidRequest, LoyaltyError
 from raw_client import RawClient, result_of
 from shop import line, loyalty_program, new_partner, order, promotion, refused
@@ -364,7 +365,7 @@ def test_every_order_is_priced_with_the_catalog_it_names(shop):
     stop, failures, answers = threading.Event(), [], []
 
     def till(seed):
-        client = Client(shop.endpoint, timeout=60)
+        client = Client(shop.endpoint, timeout=60, **client_options())
         try:
             while not stop.is_set():
                 newest = max(percents)

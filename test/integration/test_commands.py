@@ -10,6 +10,7 @@ import threading
 import psycopg2
 import pytest
 
+import curve
 from harness import ROOT, environment, loyalty, program, wait_until
 
 COMMANDS = ["up", "bench", "call", "load", "coupons", "fsck", "job", "events", "top", "migrate", "drain"]
@@ -58,9 +59,9 @@ def test_call_prints_the_result_on_one_line(shared_engine):
 
 
 def test_call_finds_the_engine_by_option_or_environment(shared_engine, folder):
-    endpoint = shared_engine.endpoint
-    assert loyalty("call", "admin.health", "--endpoint", endpoint).returncode == 0
-    assert loyalty("call", "admin.health", env={"LOYALTY_ENDPOINT": endpoint}).returncode == 0
+    endpoint, key = shared_engine.endpoint, curve.command_environment()
+    assert loyalty("call", "admin.health", "--endpoint", endpoint, env=key).returncode == 0
+    assert loyalty("call", "admin.health", env={"LOYALTY_ENDPOINT": endpoint, **key}).returncode == 0
     assert loyalty("call", "admin.health", env={"LOYALTY_DATA": str(shared_engine.data)}).returncode == 0
     done = loyalty("call", "admin.health", "--data", folder)
     assert done.returncode == 1 and last_json(done)["error"]["code"] == "not_found"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from curve import client_options
 from harness import wait_until
 from loyalty_client import Client, InsufficientPoints, LoyaltyError
 from raw_client import RawClient, at_once, error_of, result_of
@@ -217,7 +218,7 @@ def test_everything_at_once(shop):
     lock, failures = threading.Lock(), []
 
     def till(seed):
-        dice, client = random.Random(seed), Client(shop.endpoint, timeout=60)
+        dice, client = random.Random(seed), Client(shop.endpoint, timeout=60, **client_options())
         try:
             for _ in range(40):
                 partner = dice.choice(members)

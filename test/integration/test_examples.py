@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 import carts
+import curve
 from harness import BUILD, ROOT, Engine
 
 sys.path.insert(0, str(ROOT / "docs" / "examples"))
@@ -36,7 +37,7 @@ def place(engine, request):
 
 def typed(engine, command, code=None):
     """What a line of the page prints, typed into a shell in the project's folder; CODE is what it stands for."""
-    environment = {"PATH": f"{BUILD / 'bin'}:/usr/bin:/bin", "LOYALTY_ENDPOINT": engine.endpoint, "LC_ALL": "C.UTF-8"}
+    environment = {"PATH": f"{BUILD / 'bin'}:/usr/bin:/bin", "LOYALTY_ENDPOINT": engine.endpoint, "LC_ALL": "C.UTF-8", **curve.command_environment()}
     command = command.replace('"CODE"', json.dumps(code)) + " --timeout-ms 60000"  # a busy machine is no mistake of the page
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)  # fmt: skip
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

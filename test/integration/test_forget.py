@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from curve import client_options
 from harness import Engine
 from loyalty_client import Client, LoyaltyError
 from raw_client import at_once, result_of
@@ -257,7 +258,7 @@ def test_a_worker_that_dies_in_the_middle(buckets):
 
         def leave(person):
             try:
-                with Client(engine.endpoint) as client:
+                with Client(engine.endpoint, **client_options()) as client:
                     client.call("member.forget", {"partner_id": person}, key=f"forget-{person}", timeout=60)
             except LoyaltyError as error:
                 failures.append(error)

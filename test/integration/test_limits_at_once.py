@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 
+from curve import client_options
 from harness import wait_until
 from loyalty_client import LoyaltyError
 from loyalty_client.aio import AsyncClient
@@ -39,7 +40,7 @@ def programs(shop):
 
 
 async def _send_all(endpoint, orders):
-    clients = [AsyncClient(endpoint, timeout=60) for _ in orders]
+    clients = [AsyncClient(endpoint, timeout=60, **client_options()) for _ in orders]
     dice = random.Random(len(orders))
     try:
         await asyncio.gather(*(client.call("admin.health") for client in clients))  # connections first, then all at once
@@ -196,7 +197,7 @@ def test_rule_27_uses_come_and_go(shop, programs):
         back = [("order.cancel", {"order_id": one}) if dice.random() < 0.5 else ("order.refund", refund(one, line(1, -1, "10.00"))) for one in standing]
 
         async def race():
-            clients = [AsyncClient(shop.endpoint, timeout=60) for _ in range(len(orders) + len(back))]
+            clients = [AsyncClient(shop.endpoint, timeout=60, **client_options()) for _ in range(len(orders) + len(back))]
             try:
                 calls = [client.call(*call) for client, call in zip(clients, [("order.process", body) for body in orders] + back)]
                 return await asyncio.gather(*calls, return_exceptions=True)
@@ -217,7 +218,7 @@ def spend_in_a_process(endpoint, bodies, results):
     """One till's process: its orders one after another, with the package's own retries."""
     from loyalty_client import Client
 
-    with Client(endpoint, timeout=60) as client:
+    with Client(endpoint, timeout=60, **client_options()) as client:
         for body in bodies:
             try:
                 results.put((True, client.order_process(body)["amount_total"]))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from curve import client_options
 from harness import Engine
 from loyalty_client import Client, LoyaltyError
 from raw_client import at_once, result_of
@@ -376,7 +377,7 @@ def test_rule_23_a_worker_that_dies_in_the_middle(buckets):
 
         def join(gone, stays):
             try:
-                with Client(engine.endpoint) as client:
+                with Client(engine.endpoint, **client_options()) as client:
                     client.call("member.merge", {"partner_id": gone, "into_partner_id": stays}, key=f"merge-{gone}", timeout=60)
                     client.call("order.process", order(gone, line(price="1.00"), order_id=f"after-{gone}"), timeout=60)
             except LoyaltyError as error:

@@ -9,6 +9,7 @@ import pytest
 from client_faces import FACES, skip_where_not_loadable
 
 import loyalty_client
+from curve import client_options
 from loyalty_client import AsyncClient
 
 PROGRAM = 7100001
@@ -47,7 +48,7 @@ def face(request, loaded):
     """A client of each kind."""
     if request.param == "c":
         skip_where_not_loadable()
-    client = FACES[request.param](loaded.endpoint, timeout=30, silence=5.0)
+    client = FACES[request.param](loaded.endpoint, timeout=30, silence=5.0, **client_options())
     yield client
     client.close()
 
@@ -83,7 +84,7 @@ def test_an_order_through_all_the_clients_is_done_once(loaded):
     skip_where_not_loadable()
     partner = new_partner()
     order = order_of(partner)
-    clients = [kind(loaded.endpoint, timeout=30, silence=5.0) for kind in FACES.values()]
+    clients = [kind(loaded.endpoint, timeout=30, silence=5.0, **client_options()) for kind in FACES.values()]
     replayed = [client.call("order.process", order)["replayed"] for client in clients]
     assert replayed == [False, True, True]
     assert {balance_of(client, partner) for client in clients} == {"25.00"}
@@ -187,7 +188,7 @@ def test_orders_go_on_when_the_broker_and_a_worker_die(own_engine):
     )  # fmt: skip
 
     async def run():
-        async with AsyncClient(own_engine.endpoint, timeout=60, silence=1.0, in_flight=16) as client:
+        async with AsyncClient(own_engine.endpoint, timeout=60, silence=1.0, in_flight=16, **client_options()) as client:
 
             async def one(number):
                 return await client.order_process(order_of(1000 + number % 10, f"chaos-{number}"))

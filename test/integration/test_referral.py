@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from curve import client_options
 from loyalty_client import Client, LoyaltyError
 from raw_client import RawClient, at_once, error_of, result_of
 from shop import line, new_id, new_partner, order, refund, refused, written
@@ -806,7 +807,7 @@ def test_rule_29_credits_survive_workers_that_die():
         told, failures, end = [], [], threading.Event()
 
         def friends(number):
-            client = Client(engine.endpoint, timeout=60)
+            client = Client(engine.endpoint, timeout=60, **client_options())
             try:
                 for at in range(60):
                     sale = first_order(owners[(at + number) % 3][2])
@@ -821,7 +822,7 @@ def test_rule_29_credits_survive_workers_that_die():
                 client.close()
 
         def owner():
-            client = Client(engine.endpoint, timeout=60)
+            client = Client(engine.endpoint, timeout=60, **client_options())
             try:
                 while not end.is_set():
                     for _, card, _ in owners:

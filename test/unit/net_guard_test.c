@@ -204,6 +204,9 @@ outcome (struct world *world, struct peer *peer)
 {
     for (int64_t end_ms = clock_monotonic_ms () + 20000; clock_monotonic_ms () < end_ms;) {
         guard_serve (world->guard, clock_monotonic_us ());
+        int events; /* asking for them lets the port's socket do what libzmq wants of it, as its owner's loop would */
+        size_t size = sizeof events;
+        zmq_getsockopt (world->port, ZMQ_EVENTS, &events, &size);
         enum handshake handshake = handshake_watch_next (&peer->watch);
         if (handshake != HANDSHAKE_NONE)
             return handshake;
