@@ -227,12 +227,17 @@ wake_at_ms (const struct feed *feed)
 
 /* ---- the loop */
 
-static void
-read_signals (struct feed *feed)
+static int
+read_signals (struct feed *feed, struct error *err)
 {
     struct signalfd_siginfo info;
-    while (read (feed->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-        feed->is_stopping |= info.ssi_signo != SIGHUP;
+    while (read (feed->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGHUP)
+            feed->is_stopping = true;
+        else if (publisher_reload_keys (feed->publisher, err) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 int
@@ -241,7 +246,9 @@ feed_run (struct feed *feed, struct error *err)
     zmq_pollitem_t items[] = {
         { .fd = feed->signal_fd, .events = ZMQ_POLLIN },
         { .socket = publisher_socket (feed->publisher), .events = ZMQ_POLLIN },
+        { .socket = publisher_guard_socket (feed->publisher), .events = ZMQ_POLLIN },
     };
+    const int item_count = items[2].socket != NULL ? 3 : 2;
     while (!feed->is_stopping) {
         struct error why;
         int64_t now_ms = clock_monotonic_ms ();
@@ -250,10 +257,11 @@ feed_run (struct feed *feed, struct error *err)
         else if (go_on (feed, now_ms, &why) < 0)
             stand_by (feed, &why, now_ms);
         int64_t left_ms = wake_at_ms (feed) - clock_monotonic_ms ();
-        if (zmq_poll (items, 2, left_ms > 0 ? left_ms : 0) < 0 && errno != EINTR)
+        if (zmq_poll (items, item_count, left_ms > 0 ? left_ms : 0) < 0 && errno != EINTR)
             return error_set (err, ERROR_INTERNAL, "cannot poll: %s", zmq_strerror (errno));
-        if (items[0].revents & ZMQ_POLLIN)
-            read_signals (feed);
+        if ((items[0].revents & ZMQ_POLLIN) && read_signals (feed, err) != 0)
+            return -1;
+        publisher_admit (feed->publisher, clock_monotonic_us ());
         if (items[1].revents & ZMQ_POLLIN)
             publisher_refresh (feed->publisher);
     }
@@ -295,8 +303,8 @@ feed_new (const struct feed_settings *settings, struct error *err)
     if (feed->arena == NULL)
         error_set (err, ERROR_INTERNAL, "out of memory");
     if (feed->arena == NULL || open_signals (feed, err) < 0 ||
-        (feed->publisher = publisher_new (settings->listen, settings->insecure, (int)settings->queue_max, err)) ==
-            NULL ||
+        (feed->publisher = publisher_new (settings->listen, settings->insecure, settings->keys,
+                                          (int)settings->queue_max, err)) == NULL ||
         (feed->sequencer = sequencer_new (settings, err)) == NULL)
         feed_destroy (&feed);
     return feed;

@@ -15,6 +15,7 @@ enum { FEED_TEXT_MAX = 1024 };
     X (listen, "tcp://127.0.0.1:5757", "endpoint for subscribers; port * takes a free one")                  \
     X (database, "", "postgresql://…, without a password (default: the environment variable LOYALTY_DATABASE)") \
     X (name, "feed", "for logs, and for who leads")                                                          \
+    X (keys, "", "list of the public keys that may connect (`loyalty keys`), beside which lies server.key; read again on SIGHUP") \
     X (log, "info", "least important messages that are logged: error, warning, info, debug")
 
 /* X (name, default, lowest, highest, meaning) */
