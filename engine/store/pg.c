@@ -1,26 +1,14 @@
-/* pg.c - see pg.h: the connection, its pipelines and its failures. Parameters and values are in pg_values.c. */
-#include "store/pg.h"
+/* pg.c - see pg.h: the connection, its pipelines and its failures. Parameters and values are in pg_values.c, how the server is
+ * found in pg_connect.c. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/migrate.h"
+#include "store/pg_private.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct pg {
-    struct pg_options options;
-    PGconn *connection;
-    int pending;      /* statements sent whose results were not received */
-    bool in_pipeline; /* a sync is outstanding */
-    bool in_transaction;
-    bool is_stale;       /* a table of a prepared statement was changed: only a new connection knows it as it is now */
-    bool is_unfit;       /* the schema is none that this program can work with */
-    int64_t retry_at_ms; /* no attempt to connect before this */
-    int backoff_ms;
-    struct error last; /* why the last attempt failed */
-};
 
 static const char *const STATEMENT_SQL[STATEMENT_COUNT] = {
 #define X(id, sql) [STATEMENT_##id] = sql,
@@ -50,6 +38,9 @@ pg_destroy (struct pg **pg)
     if (*pg == NULL)
         return;
     pg_close (*pg);
+    free ((*pg)->hosts);
+    free ((*pg)->addresses);
+    free ((*pg)->ports);
     free (*pg);
     *pg = NULL;
 }
@@ -58,6 +49,12 @@ bool
 pg_connected (const struct pg *pg)
 {
     return pg->connection != NULL;
+}
+
+const struct pg_server *
+pg_server (const struct pg *pg)
+{
+    return &pg->server;
 }
 
 void
@@ -87,19 +84,18 @@ pg_fits (struct pg *pg, int version, int compatible_from, struct error *err)
 
 /* ---- connecting */
 
-/* One line of the server's or libpq's message, without the newline. */
-static const char *
-first_line (const char *message, char *line, size_t size)
+const char *
+pg_first_line (const char *message, char *line, size_t size)
 {
     snprintf (line, size, "%s", message == NULL ? "" : message);
     line[strcspn (line, "\n")] = '\0';
     return line;
 }
 
-static int
-wait_socket (struct pg *pg, short events, int64_t deadline_us)
+int
+pg_wait (const PGconn *connection, short events, int64_t deadline_us)
 {
-    struct pollfd poll_fd = { .fd = PQsocket (pg->connection), .events = events };
+    struct pollfd poll_fd = { .fd = PQsocket (connection), .events = events };
     for (;;) {
         int64_t left_us = deadline_us - clock_monotonic_us ();
         if (left_us <= 0)
@@ -113,39 +109,6 @@ wait_socket (struct pg *pg, short events, int64_t deadline_us)
 }
 
 static int
-connect_start (struct pg *pg, struct error *err)
-{
-    char settings[400], line[160];
-    /* Generic plans: the statements take arrays, whose sizes a plan should not depend on. And plans by index alone: a plan
-     * that was made while a table was empty, and stays until it is analyzed, must not be a scan of it. */
-    snprintf (
-        settings, sizeof settings,
-        "-c lock_timeout=%d -c idle_in_transaction_session_timeout=%d -c plan_cache_mode=force_generic_plan -c jit=off "
-        "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c "
-        "enable_material=off "
-        "-c default_transaction_read_only=%s",
-        pg->options.lock_timeout_ms, pg->options.idle_in_transaction_timeout_ms, pg->options.read_only ? "on" : "off");
-    const char *keywords[] = { "dbname", "application_name", "options", "client_encoding", NULL };
-    const char *values[] = { pg->options.url, pg->options.application, settings, "UTF8", NULL };
-    int64_t deadline_us = clock_monotonic_us () + pg->options.connect_timeout_ms * INT64_C (1000);
-
-    pg->connection = PQconnectStartParams (keywords, values, 1);
-    if (pg->connection == NULL)
-        return error_set (err, ERROR_UNAVAILABLE, "the database cannot be reached: out of memory");
-    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-    while (PQstatus (pg->connection) != CONNECTION_BAD && status != PGRES_POLLING_OK &&
-           status != PGRES_POLLING_FAILED) {
-        if (wait_socket (pg, status == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, deadline_us) < 0)
-            return error_set (err, ERROR_UNAVAILABLE, "the database cannot be reached: no answer within %d ms",
-                              pg->options.connect_timeout_ms);
-        status = PQconnectPoll (pg->connection);
-    }
-    if (PQstatus (pg->connection) != CONNECTION_OK)
-        return error_set (err, ERROR_UNAVAILABLE, "the database cannot be reached: %s",
-                          first_line (PQerrorMessage (pg->connection), line, sizeof line));
-    return 0;
-}
-
 /* Takes the answer to the first statement of a connection. */
 static int
 check_schema (struct pg *pg, int64_t deadline_us, struct error *err)
@@ -192,10 +155,24 @@ prepare_all (struct pg *pg, struct error *err)
     return pg_finish (pg, deadline_us, &failure, err);
 }
 
+/* Whether an idle connection is still one: what the server sent meanwhile, or that it hung up, is told by its socket. */
+static bool
+is_alive (const struct pg *pg)
+{
+    enum { READS_MAX = 4 };
+    if (pg->connection == NULL || pg->is_stale || PQstatus (pg->connection) != CONNECTION_OK)
+        return false;
+    struct pollfd poll_fd = { .fd = PQsocket (pg->connection), .events = POLLIN };
+    for (int i = 0; i < READS_MAX && pg->pending == 0 && poll (&poll_fd, 1, 0) > 0; i++)
+        if (PQconsumeInput (pg->connection) != 1)
+            return false;
+    return PQstatus (pg->connection) == CONNECTION_OK;
+}
+
 int
 pg_ensure (struct pg *pg, struct error *err)
 {
-    if (pg->connection != NULL && PQstatus (pg->connection) == CONNECTION_OK)
+    if (is_alive (pg))
         return 0;
     pg_close (pg);
     if (clock_monotonic_ms () < pg->retry_at_ms) {
@@ -204,9 +181,9 @@ pg_ensure (struct pg *pg, struct error *err)
         return -1;
     }
     struct error why;
-    if (connect_start (pg, &why) == 0 && prepare_all (pg, &why) == 0) {
+    if (pg_connect (pg, &why) == 0 && prepare_all (pg, &why) == 0) {
         pg->backoff_ms = 0;
-        log_info ("connected to the database as %s", pg->options.application);
+        log_info ("connected to the database at %s as %s", pg->server.name, pg->options.application);
         return 0;
     }
     pg_close (pg);
@@ -251,6 +228,8 @@ pg_sync (struct pg *pg)
 
 /* "cached plan must not change result type": a migration gave a column another type. */
 #define STALE_PLAN "0A000"
+/* A statement that writes, where none may: read_only_sql_transaction. */
+#define READ_ONLY "25006"
 
 static enum pg_failure
 classify (const char *state)
@@ -263,7 +242,7 @@ classify (const char *state)
             { "40001", PG_RETRY },
             { "40P01", PG_RETRY },
             { "55P03", PG_LOCKED },
-            { "25006", PG_UNAVAILABLE },
+            { READ_ONLY, PG_UNAVAILABLE },
             { STALE_PLAN, PG_RETRY },
             { "25P03", PG_UNAVAILABLE }, /* idle in transaction for too long: the connection is gone */
             { "08", PG_UNAVAILABLE },
@@ -310,7 +289,7 @@ next_result (struct pg *pg, int64_t deadline_us, PGresult **result)
             *result = PQgetResult (pg->connection);
             return 0;
         }
-        if (wait_socket (pg, (short)(flushed > 0 ? POLLIN | POLLOUT : POLLIN), deadline_us) < 0)
+        if (pg_wait (pg->connection, (short)(flushed > 0 ? POLLIN | POLLOUT : POLLIN), deadline_us) < 0)
             return -1;
         if (PQconsumeInput (pg->connection) != 1)
             return -1;
@@ -323,8 +302,9 @@ lost (struct pg *pg, enum pg_failure *failure, struct error *err)
     char line[160];
     bool alive = PQstatus (pg->connection) == CONNECTION_OK;
     error_set (err, ERROR_UNAVAILABLE, "the database connection was lost: %s",
-               alive ? "no answer in time" : first_line (PQerrorMessage (pg->connection), line, sizeof line));
+               alive ? "no answer in time" : pg_first_line (PQerrorMessage (pg->connection), line, sizeof line));
     *failure = PG_UNAVAILABLE;
+    pg->doubtful = pg->doubtful || alive;
     pg_close (pg);
     return NULL;
 }
@@ -351,9 +331,11 @@ pg_receive (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct
     const char *state = PQresultErrorField (result, PG_DIAG_SQLSTATE);
     char line[200];
     *failure = state == NULL ? PG_UNAVAILABLE : classify (state);
-    pg->is_stale = pg->is_stale || (state != NULL && strcmp (state, STALE_PLAN) == 0);
+    /* A changed table, or a server that is a standby now or is being fenced off. */
+    if (state != NULL && (strcmp (state, STALE_PLAN) == 0 || strcmp (state, READ_ONLY) == 0))
+        pg->is_stale = true;
     error_set (err, pg_failure_code (*failure), "the database refused: %s (%s)",
-               first_line (PQresultErrorField (result, PG_DIAG_MESSAGE_PRIMARY), line, sizeof line),
+               pg_first_line (PQresultErrorField (result, PG_DIAG_MESSAGE_PRIMARY), line, sizeof line),
                state == NULL ? "connection" : state);
     PQclear (result);
     return NULL;
@@ -379,6 +361,39 @@ pg_finish (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct 
     return 0;
 }
 
+/* A warning during COMMIT is that of a wait for a standby which was cut short: committed here, but perhaps not there, and gone if
+ * this server is. */
+static int
+in_doubt (struct pg *pg, enum pg_failure *failure, struct error *err)
+{
+    pg->doubtful = true;
+    pg->server.in_doubt++;
+    pg_close (pg);
+    *failure = PG_UNAVAILABLE;
+    return error_set (err, ERROR_UNAVAILABLE, "it is not known whether a standby has the commit");
+}
+
+int
+pg_finish_commit (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct error *err)
+{
+    unsigned warnings = pg->warnings;
+    PGresult *result = pg_receive (pg, deadline_us, failure, err);
+    if (result == NULL) {
+        pg->server.in_doubt += *failure == PG_UNAVAILABLE;
+        return -1;
+    }
+    /* A COMMIT of a failed transaction succeeds as ROLLBACK. */
+    bool committed = strcmp (PQcmdStatus (result), "COMMIT") == 0;
+    PQclear (result);
+    if (!committed) {
+        *failure = PG_RETRY;
+        return error_set (err, ERROR_BUSY, "the transaction was rolled back");
+    }
+    if (pg->warnings != warnings)
+        return in_doubt (pg, failure, err);
+    return pg_finish (pg, deadline_us, failure, err);
+}
+
 void
 pg_abandon (struct pg *pg)
 {
@@ -387,7 +402,7 @@ pg_abandon (struct pg *pg)
     if (pg->connection == NULL)
         return;
     if (pg->is_stale) {
-        log_info ("a table was changed under the statements of %s: connecting anew", pg->options.application);
+        log_info ("what %s was connected to was changed: connecting anew", pg->options.application);
         pg_close (pg);
         return;
     }

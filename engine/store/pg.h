@@ -32,13 +32,25 @@ struct pg_options {
     int lock_timeout_ms;
     int idle_in_transaction_timeout_ms;
     bool read_only;          /* every transaction is */
+    bool replica;            /* for reads that may be late: a standby, or a primary where none of the hosts is one */
+};
+
+/* The server of the connection, or of the last one. */
+struct pg_server {
+    char name[96];       /* host:port */
+    bool in_recovery;    /* a standby */
+    int64_t timeline;    /* one more with every failover; 0: not known */
+    unsigned history;    /* moves where what was read before may not be part of this server's past: after a failover */
+    uint64_t connects;   /* connections made */
+    uint64_t in_doubt;   /* commits of which it is not known whether they are done, or have reached a standby that they should */
 };
 
 /* Makes the object; it connects when it is first needed. */
 struct pg *pg_new (const struct pg_options *options);
 void pg_destroy (struct pg **pg);
 
-/* Connects, checks the schema's version and prepares every statement when there is no usable connection. Failed attempts are spaced (100 ms to
+/* Connects, checks the schema's version and prepares every statement when there is no usable connection: to the one of the hosts that the
+ * connection string names which is the primary. After a wait in vain it first makes sure that commits come through. Failed attempts are spaced (100 ms to
  * 2 s), and in between the answer comes at once. -1: `unavailable`, with the server's reason. */
 int pg_ensure (struct pg *pg, struct error *err);
 bool pg_connected (const struct pg *pg);
@@ -48,6 +60,7 @@ bool pg_is_unfit (const struct pg *pg);
 int pg_fits (struct pg *pg, int version, int compatible_from, struct error *err);
 /* Closes the connection; the next pg_ensure makes a new one. */
 void pg_close (struct pg *pg);
+const struct pg_server *pg_server (const struct pg *pg);
 
 /* Parameters of one statement, in its order, in binary; memory from the arena. */
 enum { PG_PARAMS_MAX = 24 };
@@ -97,6 +110,9 @@ int pg_sync (struct pg *pg);
 PGresult *pg_receive (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct error *err);
 /* Takes the pipeline's end, after the last result. */
 int pg_finish (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct error *err);
+/* Takes the result of COMMIT, the last statement of the pipeline, and its end. -1, PG_RETRY: it was rolled back. PG_UNAVAILABLE: it is
+ * in doubt, also where the server committed, but gave up waiting for the standby that was to have it. */
+int pg_finish_commit (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct error *err);
 /* After a failure: reads what is left, rolls back; closes the connection when that does not work in time. */
 void pg_abandon (struct pg *pg);
 

@@ -28,6 +28,8 @@
     X (ROLLBACK, "ROLLBACK")                                                                                   \
     /* For this transaction only. */                                                                           \
     X (LOCKS_BRIEFLY, "SELECT set_config('lock_timeout', '100', true)")                                        \
+    X (CONFIRM_STORED,                                                                                         \
+       "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' THEN pg_logical_emit_message(true, 'loyalty', '') END") \
     /* -------- start */                                                                                       \
     X (SETTINGS, "SELECT name, value FROM settings")                                                           \
     X (SCHEMA_STATE, "SELECT version, compatible_from FROM schema_state")                                      \

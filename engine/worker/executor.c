@@ -129,10 +129,25 @@ executor_end_stopped_sessions (struct executor *executor)
     PQclear (result);
 }
 
+/* After a failover nothing that was read before is sure: a standby that came too late may number catalogs, orders and cards anew. */
+static int
+forget_other_history (struct executor *executor, struct error *err)
+{
+    if (pg_server (executor->pg)->history == executor->history)
+        return 0;
+    executor->history = pg_server (executor->pg)->history;
+    executor->order_ids = executor->card_ids = (struct id_block){ 0 };
+    executor->settings_read = false;
+    catalog_cache_free (&executor->cache);
+    return catalog_cache_init (&executor->cache, executor->engine) < 0
+               ? error_set (err, ERROR_UNAVAILABLE, "the worker is out of memory")
+               : 0;
+}
+
 int
 executor_ready (struct executor *executor, struct error *err)
 {
-    if (pg_ensure (executor->pg, err) < 0)
+    if (pg_ensure (executor->pg, err) < 0 || forget_other_history (executor, err) < 0)
         return -1;
     if (!executor->settings_read) {
         if (engine_settings_read (executor->pg, &executor->engine_storage, err) < 0)
@@ -140,6 +155,7 @@ executor_ready (struct executor *executor, struct error *err)
         executor->settings_read = true;
     }
     look_after_partitions (executor);
+    executor->stats.server = *pg_server (executor->pg);
     return pg_ensure (executor->pg, err);
 }
 

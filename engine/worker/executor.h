@@ -18,6 +18,7 @@ struct executor_stats {
     uint64_t batches, requests, retries, bisections, failures;
     uint64_t batch_requests_max;
     uint64_t database_us, evaluate_us; /* time spent waiting for the database, and evaluating */
+    struct pg_server server;
 };
 
 /* Ids that are wanted besides those that requests name. */
@@ -41,6 +42,7 @@ struct executor {
     bool reading;              /* the executor of reads: snapshots, no locks */
     bool hurried;              /* locks were waited for in vain just now: wait for them only briefly */
     bool settings_read;
+    unsigned history;          /* pg_server: of what was read and reserved */
     int64_t patience_us;       /* how long to wait for the database at most: executor_set_patience */
     int64_t partitions_at_us;  /* when partitions were last looked after; 0 never */
     struct engine_settings engine_storage;

@@ -1,5 +1,6 @@
 /* handlers.c - what each method does in a worker: one table. */
 #include "store/migrate.h"
+#include "wire/msgpack.h"
 #include "worker/card_methods.h"
 #include "worker/catalog_methods.h"
 #include "worker/coupon_methods.h"
@@ -15,12 +16,19 @@ static int
 health_execute (struct executor *executor, struct request *request)
 {
     struct buf *out = &request->reply;
-    render_ok (out, 6);
+    const struct pg_server *server = pg_server (executor->pg);
+    render_ok (out, 7);
     render_text (out, "status", STR ("ok"));
     render_text (out, "version", str_of (LOYALTY_VERSION));
     render_int (out, "schema", store_schema_version ());
     render_int (out, "catalog_version", executor->cache.catalog->version);
     render_text (out, "worker", str_of (executor->settings->name));
+    wire_write_cstr (out, "database");
+    wire_write_map (out, 3);
+    render_text (out, "server", str_of (server->name));
+    wire_write_cstr (out, "in_recovery");
+    wire_write_bool (out, server->in_recovery);
+    render_int (out, "timeline", server->timeline);
     render_time (out, "time", executor->unit.recorded_at);
     return 0;
 }

@@ -133,7 +133,10 @@ lane_is_unfit (const struct lane *lane)
 }
 
 struct executor_stats
-lane_stats (const struct lane *lane)
+lane_stats (struct lane *lane)
 {
-    return lane->stats;
+    pthread_mutex_lock (&lane->mutex);
+    struct executor_stats stats = lane->stats;
+    pthread_mutex_unlock (&lane->mutex);
+    return stats;
 }

@@ -27,6 +27,6 @@ unsigned lane_collect (struct lane *lane, struct request **requests);
 bool lane_is_unfit (const struct lane *lane);
 
 /* Figures as of the last list that was collected. */
-struct executor_stats lane_stats (const struct lane *lane);
+struct executor_stats lane_stats (struct lane *lane);
 
 #endif

@@ -237,7 +237,7 @@ write_stats (struct service *service)
     struct executor_stats batches = lane_stats (service->batches), reads = lane_stats (service->reads);
     struct buf *out = &service->stats;
     buf_clear (out);
-    wire_write_map (out, 10);
+    wire_write_map (out, 15);
     stat (out, "batches", batches.batches);
     stat (out, "batch_requests", batches.requests);
     stat (out, "batch_requests_max", batches.batch_requests_max);
@@ -248,6 +248,13 @@ write_stats (struct service *service)
     stat (out, "batch_evaluate_us", batches.evaluate_us);
     stat (out, "read_requests", reads.requests);
     stat (out, "in_hand", service->in_hand);
+    wire_write_cstr (out, "server");
+    wire_write_cstr (out, batches.server.name);
+    wire_write_cstr (out, "in_recovery");
+    wire_write_bool (out, batches.server.in_recovery);
+    stat (out, "timeline", (uint64_t)batches.server.timeline);
+    stat (out, "connects", batches.server.connects + reads.server.connects);
+    stat (out, "in_doubt", batches.server.in_doubt);
 }
 
 /* ---- the loop */
