@@ -64,7 +64,7 @@ pg_close (struct pg *pg)
         PQfinish (pg->connection);
     pg->connection = NULL;
     pg->pending = 0;
-    pg->in_pipeline = pg->in_transaction = pg->is_stale = false;
+    pg->in_pipeline = pg->in_transaction = pg->committing = pg->is_stale = false;
 }
 
 bool
@@ -214,6 +214,7 @@ pg_send (struct pg *pg, enum statement statement, const struct pg_params *params
     pg->pending++;
     if (statement == STATEMENT_BEGIN || statement == STATEMENT_BEGIN_SNAPSHOT)
         pg->in_transaction = true;
+    pg->committing = pg->committing || statement == STATEMENT_COMMIT;
     return 0;
 }
 
@@ -305,6 +306,7 @@ lost (struct pg *pg, enum pg_failure *failure, struct error *err)
                alive ? "no answer in time" : pg_first_line (PQerrorMessage (pg->connection), line, sizeof line));
     *failure = PG_UNAVAILABLE;
     pg->doubtful = pg->doubtful || alive;
+    pg->server.in_doubt += pg->committing;
     pg_close (pg);
     return NULL;
 }
@@ -355,7 +357,7 @@ pg_finish (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, struct 
         return -1;
     }
     PQclear (result);
-    pg->in_pipeline = false;
+    pg->in_pipeline = pg->committing = false;
     if (PQtransactionStatus (pg->connection) == PQTRANS_IDLE)
         pg->in_transaction = false;
     return 0;
@@ -378,10 +380,8 @@ pg_finish_commit (struct pg *pg, int64_t deadline_us, enum pg_failure *failure, 
 {
     unsigned warnings = pg->warnings;
     PGresult *result = pg_receive (pg, deadline_us, failure, err);
-    if (result == NULL) {
-        pg->server.in_doubt += *failure == PG_UNAVAILABLE;
+    if (result == NULL)
         return -1;
-    }
     /* A COMMIT of a failed transaction succeeds as ROLLBACK. */
     bool committed = strcmp (PQcmdStatus (result), "COMMIT") == 0;
     PQclear (result);
@@ -422,7 +422,7 @@ pg_abandon (struct pg *pg)
             break;
     }
     pg->pending = 0;
-    pg->in_pipeline = false;
+    pg->in_pipeline = pg->committing = false;
     if (PQtransactionStatus (pg->connection) == PQTRANS_IDLE) {
         pg->in_transaction = false;
         return;

@@ -33,6 +33,7 @@ struct pg_options {
     int idle_in_transaction_timeout_ms;
     bool read_only;          /* every transaction is */
     bool replica;            /* for reads that may be late: a standby, or a primary where none of the hosts is one */
+    bool plain;              /* without the settings of the session that the statements rely on */
 };
 
 /* The server of the connection, or of the last one. */
@@ -58,6 +59,8 @@ bool pg_connected (const struct pg *pg);
 bool pg_is_unfit (const struct pg *pg);
 /* Takes note of what schema_state says. -1: none for this program (store_schema_fits); the connection is closed. */
 int pg_fits (struct pg *pg, int version, int compatible_from, struct error *err);
+/* A plain connection to the same server, for whoever runs statements of its own; closed with PQfinish. NULL: `unavailable`. */
+PGconn *pg_open_plain (const char *url, const char *application, int connect_timeout_ms, struct error *err);
 /* Closes the connection; the next pg_ensure makes a new one. */
 void pg_close (struct pg *pg);
 const struct pg_server *pg_server (const struct pg *pg);

@@ -106,19 +106,28 @@ hosts_read (struct pg *pg, struct error *err)
 
 /* ---- one server */
 
+static void
+session_settings (const struct pg_options *options, char *settings, size_t size)
+{
+    settings[0] = '\0';
+    if (options->plain)
+        return;
+    /* Generic plans: the statements take arrays, whose sizes a plan should not depend on. And plans by index alone: a plan
+     * that was made while a table was empty, and stays until it is analyzed, must not be a scan of it. */
+    snprintf (
+        settings, size,
+        "-c lock_timeout=%d -c idle_in_transaction_session_timeout=%d -c plan_cache_mode=force_generic_plan -c jit=off "
+        "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c "
+        "enable_material=off %s",
+        options->lock_timeout_ms, options->idle_in_transaction_timeout_ms,
+        options->read_only ? "-c default_transaction_read_only=on" : "");
+}
+
 static PGconn *
 open_host (struct pg *pg, unsigned host, int timeout_ms, struct error *err)
 {
     char settings[400], line[160], name[256], address[64], port[16];
-    /* Generic plans: the statements take arrays, whose sizes a plan should not depend on. And plans by index alone: a plan
-     * that was made while a table was empty, and stays until it is analyzed, must not be a scan of it. */
-    snprintf (
-        settings, sizeof settings,
-        "-c lock_timeout=%d -c idle_in_transaction_session_timeout=%d -c plan_cache_mode=force_generic_plan -c jit=off "
-        "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c "
-        "enable_material=off %s",
-        pg->options.lock_timeout_ms, pg->options.idle_in_transaction_timeout_ms,
-        pg->options.read_only ? "-c default_transaction_read_only=on" : "");
+    session_settings (&pg->options, settings, sizeof settings);
     bool several = pg->host_count > 1;
     const char *keywords[] = {
         "dbname", "application_name", "options", "client_encoding", "target_session_attrs", "host", "hostaddr", "port",
@@ -145,7 +154,7 @@ open_host (struct pg *pg, unsigned host, int timeout_ms, struct error *err)
             status = PQconnectPoll (connection);
     }
     if (connection != NULL && !late && PQstatus (connection) == CONNECTION_OK) {
-        PQsetNoticeReceiver (connection, notice, pg);
+        pg->notices = PQsetNoticeReceiver (connection, notice, pg);
         return connection;
     }
     if (late)
@@ -316,4 +325,19 @@ pg_connect (struct pg *pg, struct error *err)
     server->connects++;
     snprintf (server->name, sizeof server->name, "%s:%s", PQhost (pg->connection), PQport (pg->connection));
     return 0;
+}
+
+PGconn *
+pg_open_plain (const char *url, const char *application, int connect_timeout_ms, struct error *err)
+{
+    struct pg pg = {
+        .options = { .url = url, .application = application, .connect_timeout_ms = connect_timeout_ms, .plain = true }
+    };
+    struct candidate best = { 0 };
+    if (hosts_read (&pg, err) == 0 && choose (&pg, &best, err) == 0)
+        PQsetNoticeReceiver (best.connection, pg.notices, NULL);
+    free (pg.hosts);
+    free (pg.addresses);
+    free (pg.ports);
+    return best.connection;
 }

@@ -10,10 +10,12 @@ struct pg {
     int pending;      /* statements sent whose results were not received */
     bool in_pipeline; /* a sync is outstanding */
     bool in_transaction;
+    bool committing;  /* COMMIT was sent, and its result is not known */
     bool is_stale;    /* a table of a prepared statement was changed, or the server is no primary any more: not to be used again */
     bool is_unfit;    /* the schema is none that this program can work with */
     bool doubtful;    /* a wait ended without an answer: before anything is written, see that commits come through */
-    unsigned warnings; /* of the server, on this connection */
+    unsigned warnings; /* of the server */
+    PQnoticeReceiver notices; /* libpq's own */
     int64_t retry_at_ms; /* no attempt to connect before this */
     int backoff_ms;
     struct error last; /* why the last attempt failed */

@@ -155,7 +155,6 @@ executor_ready (struct executor *executor, struct error *err)
         executor->settings_read = true;
     }
     look_after_partitions (executor);
-    executor->stats.server = *pg_server (executor->pg);
     return pg_ensure (executor->pg, err);
 }
 

@@ -37,6 +37,7 @@ lane_thread (void *context)
         pthread_mutex_lock (&lane->mutex);
         lane->stats = lane->executor.stats;
         lane->is_unfit = pg_is_unfit (lane->executor.pg);
+        lane->stats.server = *pg_server (lane->executor.pg);
         if (lane->state == LANE_BUSY)
             lane->state = LANE_DONE;
         uint64_t one = 1;

@@ -1,7 +1,6 @@
 """PostgreSQL fails over to a standby, or its standby goes away: what was answered `ok` is not lost, what is not sure is not `ok`."""
 
 import itertools
-import signal
 import threading
 import time
 
@@ -106,12 +105,12 @@ def test_orders_go_on_at_the_promoted_standby_and_none_that_was_answered_is_lost
         killed = {name: engine.kill_process(name) for name in ("worker-1", "worker-2")}
         for name, pid in killed.items():
             engine.wait_for_new(name, pid)
+        server = f"{standby.folder}:5432"
+        wait_until(lambda: {one.get("server") for one in figures(engine).values()} == {server}, SECONDS_MAX, "all workers to find the new primary")
         tills.wait_for_more()
     assert set(tills.answered) <= stored(standby)
     assert stored(primary) == before
     assert len(stored(standby)) > len(before)
-    server = f"{standby.folder}:5432"
-    wait_until(lambda: all(one.get("server") == server for one in figures(engine).values()), SECONDS_MAX, "the workers to tell of the new server")
     assert {one["timeline"] for one in figures(engine).values()} == {2}
     assert engine.call("admin.health")["database"] == {"server": server, "in_recovery": False, "timeline": 2}
     points = standby.query("SELECT sum(points)::text FROM loyalty_cards")[0][0]
@@ -127,14 +126,14 @@ def test_a_primary_that_hangs_is_left_for_the_promoted_standby(pair):
         standby.promote()
         tills.wait_for_more()
         primary.resume()
+        moved = f"{standby.folder}:5432"
+        wait_until(lambda: {one.get("server") for one in figures(engine).values()} == {moved}, SECONDS_MAX, "all workers to find the new primary")
         tills.wait_for_more()
     assert set(tills.answered) <= stored(standby)
-    assert {one["server"] for one in figures(engine).values()} == {f"{standby.folder}:5432"}
     engine.assert_ledger_holds()
 
 
-def test_a_server_that_becomes_a_standby_is_left(servers):
-    """pg_rewind and the like: the old primary is made a standby of the new one, under the same name."""
+def test_a_server_that_admits_no_writing_any_more_is_left(servers):
     primary = servers.primary()
     standby = servers.standby(primary)
     with Engine("--database", servers.url()) as engine, RawClient(engine.endpoint) as till:
@@ -166,7 +165,7 @@ def waiting(primary):
 
 def send_and_wait(engine, primary, till, body):
     """Sends an order whose COMMIT will not be confirmed: the request's id and the session that waits."""
-    request = till.send("order.process", body, ttl_ms=8000)
+    request = till.send("order.process", body, ttl_ms=4000)
     return request, wait_until(lambda: waiting(primary), SECONDS_MAX, "COMMIT to wait for the standby")[0]
 
 
@@ -179,12 +178,12 @@ def test_commit_that_waits_for_a_standby_in_vain_is_answered_unavailable_and_don
         begun = time.monotonic()
         error = error_of(till.answer(request))
         assert error["code"] == "unavailable" and error["retryable"], error
-        assert time.monotonic() - begun < 8 + SECONDS_MAX
+        assert time.monotonic() - begun < SECONDS_MAX
         # Whoever comes now is told so at once, or nearly: sessions that wait for nothing are not heaped up.
-        for _ in range(6):
-            assert error_of(till.call("order.process", order(8), ttl_ms=8000))["code"] in ("unavailable", "busy")
+        for _ in range(4):
+            assert error_of(till.call("order.process", order(8), ttl_ms=4000))["code"] in ("unavailable", "busy")
         assert len(waiting(primary)) <= 2  # one for each worker
-        assert sum(one["in_doubt"] for one in figures(engine).values()) >= 1
+        wait_until(lambda: sum(one.get("in_doubt", 0) for one in figures(engine).values()) >= 1, SECONDS_MAX, "the workers to tell of it")
         standby.start()
         reply = wait_until(lambda: (lambda one: one if one["ok"] else None)(till.call("order.process", body)), SECONDS_MAX, "commits to go on")
         assert result_of(reply)["amount_total"] == "10.00"
@@ -204,7 +203,7 @@ def test_a_wait_for_the_standby_that_is_cut_short_is_in_doubt_and_never_ok(pair,
         assert error_of(till.answer(request))["code"] == "unavailable"
         wait_until(lambda: body["order_id"] in stored(primary), SECONDS_MAX, "the commit to be seen here")
         # Committed here, and by its key it would be answered from what is stored: but the standby does not have it.
-        error = error_of(till.call("order.process", body, ttl_ms=8000))
+        error = error_of(till.call("order.process", body, ttl_ms=4000))
         assert error["code"] in ("unavailable", "busy"), error
         standby.start()
         reply = wait_until(lambda: (lambda one: one if one["ok"] else None)(till.call("order.process", body)), SECONDS_MAX, "commits to go on")
@@ -234,7 +233,7 @@ def test_what_is_stored_is_told_again_only_when_the_standby_has_it(pair):
         for name in ("worker-1", "worker-2"):
             engine.wait_for_new(name, engine.kill_process(name))
         wait_until(lambda: body["order_id"] in stored(primary), SECONDS_MAX, "the commit to be seen here")
-        assert error_of(till.call("order.process", body, ttl_ms=8000))["code"] in ("unavailable", "busy", "worker_lost")
+        assert error_of(till.call("order.process", body, ttl_ms=4000))["code"] in ("unavailable", "busy", "worker_lost")
         standby.start()
         reply = wait_until(lambda: (lambda one: one if one["ok"] else None)(till.call("order.process", body)), SECONDS_MAX, "commits to go on")
         assert result_of(reply)["replayed"] is True

@@ -1,9 +1,12 @@
 /* database.c - see database.h. */
 #include "database.h"
 #include "base/arena.h"
+#include "store/pg.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { CONNECT_TIMEOUT_MS = 10000 };
 
 static void
 first_line (const char *message, char *text, size_t size)
@@ -15,16 +18,7 @@ first_line (const char *message, char *text, size_t size)
 PGconn *
 database_open (const char *url, struct error *err)
 {
-    const char *names[] = { "dbname", "application_name", "connect_timeout", NULL };
-    const char *values[] = { url, "loyalty", "10", NULL };
-    PGconn *db = PQconnectdbParams (names, values, 1);
-    if (db != NULL && PQstatus (db) == CONNECTION_OK)
-        return db;
-    char text[200];
-    first_line (db != NULL ? PQerrorMessage (db) : "out of memory", text, sizeof text);
-    error_set (err, ERROR_UNAVAILABLE, "%s", text);
-    PQfinish (db);
-    return NULL;
+    return pg_open_plain (url, "loyalty", CONNECT_TIMEOUT_MS, err);
 }
 
 PGresult *
