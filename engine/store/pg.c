@@ -108,7 +108,6 @@ pg_wait (const PGconn *connection, short events, int64_t deadline_us)
     }
 }
 
-static int
 /* Takes the answer to the first statement of a connection. */
 static int
 check_schema (struct pg *pg, int64_t deadline_us, struct error *err)
@@ -445,9 +444,16 @@ pg_run (struct pg *pg, enum statement statement, const struct pg_params *params,
         pg_close (pg);
         return NULL;
     }
+    unsigned warnings = pg->warnings;
+    bool commits = !pg->in_transaction;
     PGresult *result = pg_receive (pg, deadline_us, failure, err);
     if (result == NULL) {
         pg_abandon (pg);
+        return NULL;
+    }
+    if (commits && pg->warnings != warnings) {
+        PQclear (result);
+        in_doubt (pg, failure, err);
         return NULL;
     }
     if (pg_finish (pg, deadline_us, failure, err) < 0) {
