@@ -272,6 +272,20 @@ in_short (const struct event_change *change, enum topic topic, int64_t number, s
     render_text (out, "left_out", why);
 }
 
+/* Of an order that is too large its figures are told all the same, and what it did to cards. */
+static void
+order_in_short (const struct event_change *change, enum topic topic, int64_t number, unsigned currency_digits,
+                struct buf *out)
+{
+    const struct order_record *record = change->record;
+    struct renderer to = { out, currency_digits, record->kind == RECORD_CANCEL ? -1 : 1, record };
+    envelope (change, topic, number, 3 + ORDER_HEAD_FIELDS, out);
+    render_text (out, "left_out", STR ("size"));
+    render_time (out, "date", record->order.instant);
+    order_head (&to);
+    order_points (&to, true);
+}
+
 static int
 render_order_event (const struct event_change *change, enum topic topic, int64_t number, unsigned currency_digits,
                     struct buf *out, struct error *err)
@@ -406,7 +420,11 @@ event_render (const struct event_change *change, enum topic topic, int64_t numbe
         status = render_order_event (change, topic, number, currency_digits, out, err);
     else
         status = render_body (change, topic, number, out, err);
-    if (status == 0 && !out->failed && out->size - start > EVENT_BYTES_MAX) {
+    if (status == 0 && change->record != NULL && out->size - start > EVENT_BYTES_MAX) {
+        out->size = start;
+        order_in_short (change, topic, number, currency_digits, out);
+    }
+    if (status == 0 && out->size - start > EVENT_BYTES_MAX) {
         out->size = start;
         in_short (change, topic, number, STR ("size"), out);
     }

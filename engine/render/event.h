@@ -6,7 +6,7 @@
 #include "store/record.h"
 #include "wire/topic.h"
 
-/* A larger event is told in short: its envelope, and `left_out`. */
+/* A larger event is told in short: its envelope, `left_out` and, of an order, its figures. */
 enum { EVENT_BYTES_MAX = 384 * 1024 };
 
 /* One row of the outbox, or of the feed. */

@@ -335,8 +335,17 @@
        "UPDATE membership_history SET partner_id = $3::int8, origin = CASE WHEN order_ref = 0 THEN 'forgotten' ELSE origin END " \
        "WHERE bucket = $1::int2 AND partner_id = $2::int8")                                                    \
     /* What the feed takes meanwhile is found in it by the second. */                                          \
-    X (FORGET_CHANGES, "UPDATE outbox SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
-    X (FORGET_EVENTS, "UPDATE feed SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = $2::int8") \
+    /* First the outbox, then the feed: what is moved meanwhile waits, or is found there. */                   \
+    X (FORGET_CHANGES,                                                                                         \
+       "UPDATE outbox SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = ANY ($2::int8[]) RETURNING position, body") \
+    X (FORGET_CHANGE_BODIES,                                                                                   \
+       "UPDATE outbox o SET body = (SELECT t.body FROM unnest($2::int8[], $3::bytea[]) AS t(place, body) WHERE t.place = o.position) " \
+       "WHERE o.bucket = $1::int2 AND o.position = ANY ($2::int8[])")                                          \
+    X (FORGET_EVENTS,                                                                                          \
+       "UPDATE feed SET partner_id = $3::int8 WHERE bucket = $1::int2 AND partner_id = ANY ($2::int8[]) RETURNING number, body") \
+    X (FORGET_EVENT_BODIES,                                                                                    \
+       "UPDATE feed f SET body = (SELECT t.body FROM unnest($2::int8[], $3::bytea[]) AS t(place, body) WHERE t.place = f.number) " \
+       "WHERE f.bucket = $1::int2 AND f.number = ANY ($2::int8[])")                                            \
     X (FORGET_REPLIES, "DELETE FROM member_replies WHERE bucket = $1::int2 AND partner_id = $2::int8 RETURNING key") \
     X (FORGET_ABSORBED, "DELETE FROM members WHERE bucket = $1::int2 AND partner_id = $2::int8")               \
     X (FORGET_ABSORBED_LEVELS, "DELETE FROM membership_history WHERE bucket = $1::int2 AND partner_id = $2::int8") \
@@ -499,7 +508,16 @@
     /* -------- reads */                                                                                       \
     X (HISTORY_PAGE,                                                                                           \
        "SELECT " HISTORY_COLUMNS "FROM point_history WHERE bucket = $1::int2 AND card_id = $2::int8 AND seq < $3::int4 " \
-       "ORDER BY seq DESC LIMIT $4::int4")
+       "ORDER BY seq DESC LIMIT $4::int4")                                                                     \
+    /* -------- the feed */                                                                                    \
+    X (EVENTS_STATE, "SELECT oldest, last FROM feed_state")                                                    \
+    /* Changes of which an event may lie after $1 and none after $2, and that have a topic of $3. */           \
+    X (EVENTS_PAGE,                                                                                            \
+       "SELECT f.number, f.topics, f.recorded_at, f.bucket, f.order_ref, f.card_id, f.partner_id, f.body, r.record " \
+       "FROM (SELECT * FROM feed WHERE number > $1::int8 - 32 AND number <= $2::int8 AND topics & $3::int4 <> 0 " \
+       "AND number + bit_count(topics::bit(32)) - 1 > $1::int8 ORDER BY number LIMIT $4::int4) f "             \
+       "LEFT JOIN LATERAL (SELECT record FROM orders o WHERE f.order_ref > 0 AND o.bucket = f.bucket "         \
+       "AND o.order_ref = f.order_ref AND o.recorded_at = f.recorded_at LIMIT 1) r ON true ORDER BY f.number")
 
 enum statement {
 #define X(id, sql) STATEMENT_##id,

@@ -59,7 +59,8 @@ enum method_target {
     X (MEMBER_FORGET, "member.forget", ROLES_OFFICE, SCOPE_OP, TARGET_BATCH, MEMBER_FORGET, "take out all that tells who a member was; sums stay") \
     X (ADMIN_PING, "admin.ping", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "a sign of life of the broker, without waiting") \
     X (JOB_LIST, "job.list", ROLE_MONITOR | ROLE_ADMIN, SCOPE_NONE, TARGET_READ, EMPTY, "how far each background job is") \
-    X (JOB_STOP, "job.stop", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_STOP, "stop a background job until job.run says to go on")
+    X (JOB_STOP, "job.stop", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_STOP, "stop a background job until job.run says to go on") \
+    X (EVENTS_READ, "events.read", ROLES_OFFICE | ROLE_MONITOR, SCOPE_NONE, TARGET_READ, EVENTS_READ, "events after a number, in their order")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

@@ -1,5 +1,6 @@
 /* schemas.c - the tables that schemas.h declares. */
 #include "wire/schemas.h"
+#include "wire/topic.h"
 
 /* X (suffix of NAMES_, name elsewhere, the names) */
 #define NAME_LISTS(X) \
@@ -34,10 +35,18 @@
 NAME_LISTS (X)
 #undef X
 
+const char *const NAMES_TOPIC[] = {
+#define X(id, number, name, meaning) [(number)-1] = name,
+    TOPICS (X)
+#undef X
+        [TOPIC_LAST] = NULL
+};
+
 const struct wire_name_list WIRE_NAME_LISTS[] = {
 #define X(suffix, name, ...) { name, NAMES_##suffix },
     NAME_LISTS (X)
 #undef X
+        { "topic", NAMES_TOPIC },
 };
 const unsigned WIRE_NAME_LIST_COUNT = sizeof WIRE_NAME_LISTS / sizeof WIRE_NAME_LISTS[0];
 

@@ -46,6 +46,7 @@ extern const char *const NAMES_DISCOUNT_MODE[];     /* percent, per_point, per_o
 extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific */
 extern const char *const NAMES_LEVEL_WINDOW[];      /* lifetime, calendar_year, rolling_months */
 extern const char *const NAMES_LEVEL_CHANGE[];      /* transfer, reset */
+extern const char *const NAMES_TOPIC[];             /* by number, from 1 (wire/topic.h) */
 extern const char *const NAMES_JOB[];               /* expire, memberships, holds, referrals, partitions (worker/jobs.h) */
 
 /* All of them, with the names they go by in other languages ("program_type"); in schemas.c. */
@@ -407,6 +408,11 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
 #define MEMBER_FORGET_FIELDS(X)                                                                                        \
     X (MEMBER_FORGET, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member, with all that became it")
 
+#define EVENTS_READ_FIELDS(X)                                                                                          \
+    X (EVENTS_READ, AFTER, "after", WIRE_INT, 0, 0, WIRE_INT_MAX, 0, NULL, NULL, "the number of the last event that is known; 0: none. Absent: nothing is read, and the answer says where now is") \
+    X (EVENTS_READ, LIMIT, "limit", WIRE_INT, 0, 1, 1000, 100, NULL, NULL, "events at most")                           \
+    X (EVENTS_READ, TOPICS, "topics", WIRE_ENUMS, 0, 0, 32, 0, NULL, NAMES_TOPIC, "only these; all when absent or empty")
+
 #define EMPTY_FIELDS(X)
 
 #define MICRO_ONE 1000000
@@ -458,7 +464,8 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (REFERRAL_CREATE, "referral_create") \
     X (MEMBER_MERGE, "member_merge") \
     X (MEMBER_FORGET, "member_forget") \
-    X (JOB_STOP, "job_stop")
+    X (JOB_STOP, "job_stop") \
+    X (EVENTS_READ, "events_read")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

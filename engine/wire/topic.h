@@ -34,6 +34,7 @@ enum topic {
 
 /* The bit of a topic in a mask of topics. */
 #define TOPIC_BIT(topic) (UINT32_C (1) << ((topic) - 1))
+#define TOPICS_ALL ((UINT32_C (1) << TOPIC_LAST) - 1)
 
 /* The name of a topic; NULL: there is none of that number. */
 const char *topic_name (unsigned topic);

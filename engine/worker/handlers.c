@@ -4,6 +4,7 @@
 #include "worker/card_methods.h"
 #include "worker/catalog_methods.h"
 #include "worker/coupon_methods.h"
+#include "worker/event_methods.h"
 #include "worker/hold_methods.h"
 #include "worker/job_methods.h"
 #include "worker/member_methods.h"
@@ -165,5 +166,6 @@ const struct handler HANDLERS[METHOD_COUNT] = {
                               .execute = member_merge_execute,
                               .replay = stored_replay,
                               .alone = true },
+    [METHOD_EVENTS_READ] = { .execute = events_read_execute },
     [METHOD_ADMIN_HEALTH] = { .execute = health_execute },
 };

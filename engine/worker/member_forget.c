@@ -325,6 +325,78 @@ forget_replies (struct forgetting *forgetting, int64_t partner_id)
     return status;
 }
 
+/* ---- what was told */
+
+/* Writes bodies anew without what is personal in them; the rows are locked. */
+static int
+rewrite_bodies (struct forgetting *forgetting, int16_t bucket, const PGresult *rows, enum statement statement)
+{
+    struct unit *unit = forgetting->unit;
+    struct pg_params params = { .arena = unit->arena };
+    struct pg_array places, bodies;
+    struct buf body = { 0 };
+    int status = 0;
+    pg_array_begin (&places, PG_INT8);
+    pg_array_begin (&bodies, PG_BYTEA);
+    for (int row = 0; status == 0 && row < PQntuples (rows); row++) {
+        struct str before = pg_is_null (rows, row, 1) ? (struct str){ 0 } : pg_text (rows, row, 1);
+        if (before.size == 0)
+            continue;
+        buf_clear (&body);
+        status = event_body_forget (before, &body, &forgetting->request->error);
+        struct str kept = arena_str (unit->arena, (struct str){ (const char *)body.data, (uint32_t)body.size });
+        pg_array_int (&places, pg_int (rows, row, 0));
+        pg_array_bytes (&bodies, kept);
+        if (status == 0 && kept.data == NULL)
+            status = no_memory (forgetting);
+    }
+    buf_free (&body);
+    uint32_t count = places.count;
+    pg_param_int2 (&params, bucket);
+    pg_param_array (&params, &places);
+    pg_param_array (&params, &bodies);
+    if (status < 0 || count == 0)
+        return status;
+    PGresult *result = forget_run (forgetting, statement, &params);
+    PQclear (result);
+    return result == NULL ? -1 : 0;
+}
+
+static int
+forget_told (struct forgetting *forgetting, int16_t bucket, enum statement rename, enum statement rewrite)
+{
+    struct pg_params params = { .arena = forgetting->unit->arena };
+    pg_param_int2 (&params, bucket);
+    pg_param_int8s (&params, forgetting->who.partners, forgetting->who.partner_count);
+    pg_param_int8 (&params, forgetting->who.pseudonym);
+    PGresult *rows = forget_run (forgetting, rename, &params);
+    if (rows == NULL)
+        return -1;
+    int status = rewrite_bodies (forgetting, bucket, rows, rewrite);
+    PQclear (rows);
+    return status;
+}
+
+/* What was told before, in the buckets where the cards of those lie that became one member, and what is told now. */
+static int
+forget_events (struct forgetting *forgetting)
+{
+    const struct forgotten *who = &forgetting->who;
+    int buckets = forgetting->unit->buckets;
+    for (uint32_t i = 0; i < who->partner_count; i++) {
+        int16_t bucket = bucket_of_partner (who->partners[i], buckets);
+        bool is_done = false;
+        for (uint32_t j = 0; j < i; j++)
+            is_done |= bucket_of_partner (who->partners[j], buckets) == bucket;
+        if (!is_done &&
+            (forget_told (forgetting, bucket, STATEMENT_FORGET_CHANGES, STATEMENT_FORGET_CHANGE_BODIES) < 0 ||
+             forget_told (forgetting, bucket, STATEMENT_FORGET_EVENTS, STATEMENT_FORGET_EVENT_BODIES) < 0))
+            return -1;
+    }
+    return event_forget (forgetting->unit, who->partners, who->partner_count, who->pseudonym,
+                         &forgetting->request->error);
+}
+
 /* ---- the member */
 
 /* Statements over one partner, each with the same parameters: its bucket, it, and the pseudonym where there is one to take. */
@@ -349,13 +421,12 @@ run_all (struct forgetting *forgetting, const enum statement *statements, unsign
 static int
 forget_partner (struct forgetting *forgetting, int64_t partner_id)
 {
-    static const enum statement RENAMES[] = { STATEMENT_FORGET_CHANGES, STATEMENT_FORGET_EVENTS,
-                                              STATEMENT_FORGET_LEVELS,  STATEMENT_FORGET_SPENDING,
-                                              STATEMENT_FORGET_USAGES,  STATEMENT_FORGET_MEMBER };
+    static const enum statement RENAMES[] = { STATEMENT_FORGET_LEVELS, STATEMENT_FORGET_SPENDING,
+                                              STATEMENT_FORGET_USAGES, STATEMENT_FORGET_MEMBER };
     static const enum statement ENDS[] = { STATEMENT_FORGET_ABSORBED_LEVELS, STATEMENT_FORGET_ABSORBED };
     struct pg_params params = { .arena = forgetting->unit->arena };
     bool stays = partner_id == forgetting->member->partner_id;
-    if (run_all (forgetting, RENAMES, stays ? sizeof RENAMES / sizeof RENAMES[0] : 2, partner_id, true) < 0 ||
+    if ((stays && run_all (forgetting, RENAMES, sizeof RENAMES / sizeof RENAMES[0], partner_id, true) < 0) ||
         (!stays && run_all (forgetting, ENDS, sizeof ENDS / sizeof ENDS[0], partner_id, false) < 0))
         return -1;
     pg_param_int8 (&params, partner_id);
@@ -367,16 +438,15 @@ forget_partner (struct forgetting *forgetting, int64_t partner_id)
 static int
 forget_person (struct forgetting *forgetting)
 {
-    const struct forgotten *who = &forgetting->who;
-    struct error *err = &forgetting->request->error;
     if (forget_cards (forgetting) < 0)
         return -1;
     for (uint32_t i = 0; i < forgetting->who.partner_count; i++)
         if (forget_partner (forgetting, forgetting->who.partners[i]) < 0)
             return -1;
-    if (event_forget (forgetting->unit, who->partners, who->partner_count, who->pseudonym, err) < 0)
+    if (forget_events (forgetting) < 0)
         return -1;
-    return event_member_forgotten (forgetting->unit, forgetting->member->bucket, who->pseudonym, err);
+    return event_member_forgotten (forgetting->unit, forgetting->member->bucket, forgetting->who.pseudonym,
+                                   &forgetting->request->error);
 }
 
 /* ---- together */

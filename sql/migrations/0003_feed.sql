@@ -22,7 +22,7 @@ CREATE TABLE outbox (
     order_ref   bigint NOT NULL, -- 0: none; else the events are rendered from that order's record
     card_id     bigint,
     partner_id  bigint, -- of changes without an order
-    body        bytea   -- of changes without an order: a MessagePack map of the events' own fields; nothing personal
+    body        bytea   -- of changes without an order: a MessagePack map of the events' own fields
 ) PARTITION BY LIST (slot);
 
 -- Slots are emptied by TRUNCATE, so that no snapshot keeps their dead rows; vacuum would only be in its way.
@@ -247,7 +247,9 @@ BEGIN
         GRANT INSERT ON outbox TO loyalty_worker;
         GRANT SELECT ON outbox_slot TO loyalty_worker;
         GRANT USAGE ON outbox_positions TO loyalty_worker;
-        GRANT SELECT (bucket, partner_id), UPDATE (partner_id) ON outbox, feed TO loyalty_worker; -- a member that is forgotten
+        GRANT SELECT ON feed, feed_state TO loyalty_worker; -- events.read
+        GRANT SELECT (bucket, partner_id, position, body) ON outbox TO loyalty_worker; -- a member that is forgotten
+        GRANT UPDATE (partner_id, body) ON outbox, feed TO loyalty_worker;
     END IF;
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'loyalty_fsck') THEN
         GRANT SELECT ON outbox, feed, feed_leader, changes TO loyalty_fsck;

@@ -172,6 +172,12 @@ class Methods:
         """Takes out all that tells who a member was; again, until the answer says ``done``."""
         return self.call("member.forget", {"partner_id": partner_id}, **options)
 
+    # Events.
+
+    def events_read(self, after=None, limit=None, topics=None, **options):
+        """Events after a number, in their order, and the number to go on ``after``; ``events`` follows them for you."""
+        return self.call("events.read", _given(after=after, limit=limit, topics=topics), **options)
+
     # Background jobs.
 
     def job_run(self, job, period=None, limit=None, **options):

@@ -43,6 +43,7 @@ NAMES = {
     "level_window": ["lifetime", "calendar_year", "rolling_months"],
     "level_change": ["transfer", "reset"],
     "job": ["expire", "memberships", "holds", "referrals", "partitions"],
+    "topic": ["order.processed", "order.refunded", "order.cancelled", "card.created", "card.adjusted", "catalog.changed", "card.blocked", "card.unblocked", "membership.changed", "alert", "points.expired", "referral.booked", "member.merged", "member.forgotten", "points.earned", "points.redeemed", "promotion.applied", "sync.failed"],
 }
 
 #: The lists of ``load.put``, and how many records each may have in one part.
@@ -97,6 +98,7 @@ METHODS = {
     "admin.ping": {"scope": "none", "roles": ["till", "odoo", "monitor", "admin"], "doc": "a sign of life of the broker, without waiting"},
     "job.list": {"scope": "none", "roles": ["monitor", "admin"], "doc": "how far each background job is"},
     "job.stop": {"scope": "op", "roles": ["admin"], "doc": "stop a background job until job.run says to go on"},
+    "events.read": {"scope": "none", "roles": ["odoo", "monitor", "admin"], "doc": "events after a number, in their order"},
 }
 
 
