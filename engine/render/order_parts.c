@@ -346,7 +346,7 @@ points_returned (const struct renderer *to)
     }
     list (to, "restored", restored);
     for (uint32_t i = 0; i < record->effect_count; i++) {
-        if (record->effects[i].given_back == 0)
+        if (record->effects[i].given_back <= 0)
             continue;
         wire_write_map (to->out, 2);
         card_id (to, record->effects[i].card_id);
@@ -354,7 +354,7 @@ points_returned (const struct renderer *to)
     }
     list (to, "shortfall", short_of);
     for (uint32_t i = 0; i < record->effect_count; i++) {
-        if (record->effects[i].missing == 0)
+        if (record->effects[i].missing <= 0)
             continue;
         wire_write_map (to->out, 3);
         card_id (to, record->effects[i].card_id);

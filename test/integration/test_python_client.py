@@ -76,6 +76,8 @@ SENT = [
      {"partner_id": 7, "membership_product_id": 3, "reason": "gift", "to": "2030-01-01T00:00:00Z"}),
     ("membership_evaluate", (7,), {}, "membership.evaluate", {"partner_id": 7}),
     ("job_run", ("expire",), {"period": "2030-01-01"}, "job.run", {"job": "expire", "period": "2030-01-01"}),
+    ("job_list", (), {}, "job.list", {}),
+    ("job_stop", ("expire",), {}, "job.stop", {"job": "expire"}),
     ("events_read", (7,), {"topics": ["alert"]}, "events.read", {"after": 7, "topics": ["alert"]}),
     ("member_forget", (7,), {}, "member.forget", {"partner_id": 7}),
     ("member_merge", (7, 8, "twice"), {}, "member.merge", {"partner_id": 7, "into_partner_id": 8, "reason": "twice"}),

@@ -5,6 +5,8 @@
 #include "wire/method.h"
 
 #include <inttypes.h>
+#include "wire/topic.h"
+
 #include <stdio.h>
 
 static const struct {
@@ -17,6 +19,15 @@ static const struct {
 #undef X
 };
 enum { ERROR_COUNT = sizeof ERRORS / sizeof ERRORS[0] };
+
+static const struct {
+    int number;
+    const char *name, *meaning;
+} TOPIC_LIST[] = {
+#define X(id, number, name, meaning) { number, name, meaning },
+    TOPICS (X)
+#undef X
+};
 
 static const struct {
     unsigned role;
@@ -187,6 +198,13 @@ print_json (void)
         json_text (ERRORS[i].meaning);
         putchar ('}');
     }
+    printf ("\n  ],\n  \"topics\": [");
+    for (int i = 0; i < TOPIC_LAST; i++) {
+        printf ("%s\n    {\"number\": %d, \"name\": \"%s\", \"meaning\": ", i > 0 ? "," : "", TOPIC_LIST[i].number,
+                TOPIC_LIST[i].name);
+        json_text (TOPIC_LIST[i].meaning);
+        putchar ('}');
+    }
     printf ("\n  ],\n  \"methods\": [");
     for (int i = 0; i < METHOD_COUNT; i++) {
         puts (i > 0 ? "," : "");
@@ -216,7 +234,7 @@ static void
 markdown_intro (void)
 {
     puts (
-        "# Reference: errors, methods, request bodies\n\n"
+        "# Reference: errors, topics, methods, request bodies\n\n"
         "Made by `loyalty-schema markdown` from the tables that the engine itself runs on; do not edit it. How\n"
         "messages travel stands in [protocol.md](protocol.md); what the fields do in [semantics.md](semantics.md).\n");
     puts ("## Limits\n\n| name | value | of |\n| --- | --- | --- |");
@@ -226,6 +244,9 @@ markdown_intro (void)
           "| code | retry | meaning |\n| --- | --- | --- |");
     for (int i = 0; i < ERROR_COUNT; i++)
         printf ("| `%s` | %s | %s |\n", ERRORS[i].name, ERRORS[i].retryable ? "yes" : "no", ERRORS[i].meaning);
+    puts ("\n## Topics\n\nOf [events](protocol.md#events).\n\n| topic | what happened |\n| --- | --- |");
+    for (int i = 0; i < TOPIC_LAST; i++)
+        printf ("| `%s` | %s |\n", TOPIC_LIST[i].name, TOPIC_LIST[i].meaning);
 }
 
 static void

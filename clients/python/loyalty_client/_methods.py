@@ -184,6 +184,14 @@ class Methods:
         """A step of a job (``expire``, ``memberships``, ``holds``, ``referrals``); again until the answer says ``done``."""
         return self.call("job.run", _given(job=job, period=period, limit=limit), **options)
 
+    def job_list(self, **options):
+        """How far each job is."""
+        return self.call("job.list", {}, **options)
+
+    def job_stop(self, job, **options):
+        """Stops a job until ``job.run`` says to go on."""
+        return self.call("job.stop", {"job": job}, **options)
+
     # Programs and what they refer to.
 
     def program_put(self, program, **options):
