@@ -85,6 +85,17 @@ class Disk:
         self.filler.unlink()
 
 
+def preload(engine, library, **variables):
+    """Into all programs of an engine that is not started yet, PostgreSQL too."""
+    words = [f"{name}={value}" for name, value in variables.items()]
+    before = next((word for word in engine.arguments if str(word).startswith("LD_PRELOAD=")), None)
+    if before is None:
+        engine.arguments = ["env", f"LD_PRELOAD={library}", *words, *engine.arguments]
+    else:
+        at = engine.arguments.index(before)
+        engine.arguments[at : at + 1] = [f"{before}:{library}", *words]
+
+
 class SlowDisk:
     """Makes PostgreSQL's disk slow: each sync takes so much longer."""
 
@@ -104,7 +115,7 @@ class SlowDisk:
         library = self.folder / "slow_disk.so"
         shutil.copy(BUILD / "lib" / "libslow-disk.so", library)
         library.chmod(0o755)
-        engine.arguments = ["env", f"LD_PRELOAD={library}", f"SLOW_DISK_FILE={self.file}", *engine.arguments]
+        preload(engine, library, SLOW_DISK_FILE=self.file)
 
 
 class Memory:
@@ -114,19 +125,16 @@ class Memory:
     def __init__(self, pid):
         self.pid = pid
 
-    def bound(self, more_kb=0):
-        """No more than it has now, or so much more; what it has it goes on using."""
+    def bound(self):
+        """No more than it has now; what it has it goes on using."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         now_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:"))
-        self._limit((now_kb + more_kb) << 10)
+        self.limits = resource.prlimit(self.pid, resource.RLIMIT_DATA)
+        resource.prlimit(self.pid, resource.RLIMIT_DATA, (now_kb << 10, self.limits[1]))
 
     def free(self):
         with contextlib.suppress(ProcessLookupError):  # it had to be started again
-            self._limit(resource.RLIM_INFINITY)
-
-    def _limit(self, size):
-        _, hard = resource.prlimit(self.pid, resource.RLIMIT_DATA)
-        resource.prlimit(self.pid, resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+            resource.prlimit(self.pid, resource.RLIMIT_DATA, self.limits)
 
 
 class Clock:
@@ -146,7 +154,4 @@ class Clock:
 
     def apply(self, engine):
         """Before the engine is started."""
-        engine.arguments = [
-            "env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.file}", "FAKETIME_NO_CACHE=1",
-            "FAKETIME_DONT_FAKE_MONOTONIC=1", *engine.arguments,
-        ]  # fmt: skip
+        preload(engine, FAKETIME, FAKETIME_TIMESTAMP_FILE=self.file, FAKETIME_NO_CACHE=1, FAKETIME_DONT_FAKE_MONOTONIC=1)

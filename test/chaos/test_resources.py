@@ -42,14 +42,15 @@ def send_big_orders(world, name):
 def test_a_worker_has_no_memory(world, seed):
     with world.load(seed) as load:
         pids = {name: pid for name, pid in world.engine.processes().items() if name.startswith("worker-")}
-        for pid in pids.values():
-            Memory(pid).bound()
+        memories = [Memory(pid) for pid in pids.values()]
+        for memory in memories:
+            memory.bound()
         codes, end = [], time.monotonic() + NO_MEMORY_S
         while time.monotonic() < end:
             codes += send_big_orders(world, f"memory-{seed}-{len(codes)}")
         died = [name for name, pid in pids.items() if not process_exists(pid)]
-        for pid in pids.values():
-            Memory(pid).free()
+        for memory in memories:
+            memory.free()
         world.wait_for_answers(load)
     refused = {code: codes.count(code) for code in set(codes) if code is not None}
     assert refused, "the bound was too wide to be noticed"
@@ -70,12 +71,13 @@ def test_the_broker_has_no_memory(world, seed):
 
     with world.load(seed) as load:
         old = world.engine.processes()["broker"]
-        Memory(old).bound()
+        memory = Memory(old)
+        memory.bound()
         world.done += entries
         with concurrent.futures.ThreadPoolExecutor(len(entries)) as pool:
             list(pool.map(send, entries))
         died = not process_exists(old)
-        Memory(old).free()
+        memory.free()
         world.wait_for_answers(load)
     codes = [entry.code for entry in entries]
     slowest = max(entry.done - entry.sent for entry in entries)

@@ -7,6 +7,7 @@ import random
 import time
 
 from client_process import outcome_of
+from feed_verdict import Changes, FeedVerdict
 from harness import Engine
 from load import PASSING, Entry, Load
 from operations import PROGRAM_BODY
@@ -159,7 +160,8 @@ class World:
 
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(compare, orders))
-            list(pool.map(replay, random.Random(len(orders)).sample(orders, min(SAMPLE, len(orders)))))
+            kept = [entry for entry in orders if entry.operation.body is not None]
+            list(pool.map(replay, random.Random(len(kept)).sample(kept, min(SAMPLE, len(kept)))))
 
     def findings(self):
         return Verdict(self.done, Ledger(self.engine.query)).judge()
@@ -168,9 +170,16 @@ class World:
         """Nothing lost, nothing doubled, all figures as answered, and every point accounted for."""
         early = [finding for finding in self.findings() if finding.what in ("refused", "lost")]
         assert not early, f"{len(early)} findings before anything was sent again: {early[:8]}"
-        self.send_again([entry for entry in self.done if not entry.ok])
+        refused = [entry for entry in self.done if entry.refused]
+        self.send_again([entry for entry in self.done if not entry.settled] + refused[:COMPARED_MAX])
         found = self.findings()
         assert not found, f"{len(found)} findings: {found[:8]}"
         self.check_stored_answers(self.done[self.replayed :])
         self.replayed = len(self.done)
         self.engine.assert_ledger_holds()
+
+    def judge_feed(self, subscribers, seconds=SERVES_AGAIN_S):
+        """All subscribers saw the same, without a gap, and it is what is in the ledger; to be called after `judge`."""
+        subscribers.wait(seconds)
+        found = FeedVerdict(subscribers.logs(), Changes(self.engine.query), self.done).judge()
+        assert not found, f"{len(found)} findings: {found[:8]}"
