@@ -3,6 +3,7 @@
 #include "feed/feed.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "feed/jobs.h"
 #include "feed/publisher.h"
 #include "feed/sequencer.h"
 #include "render/event.h"
@@ -30,6 +31,7 @@ struct feed {
     const struct feed_settings *settings;
     struct publisher *publisher;
     struct sequencer *sequencer;
+    struct jobs *jobs;
     struct engine_settings engine; /* buckets 0: not read yet */
     struct arena *arena;           /* of one change */
     struct buf body;               /* of one message */
@@ -116,6 +118,7 @@ stand_by (struct feed *feed, const struct error *why, int64_t now_ms)
     if (!feed->is_failing)
         log_warning ("stands by: %s", why->message);
     feed->is_failing = true;
+    jobs_end (feed->jobs);
     feed->take_at_ms = now_ms + TAKE_EVERY_MS;
 }
 
@@ -130,6 +133,7 @@ lead (struct feed *feed, int64_t now_ms)
     feed->partitions_at_ms = now_ms + PARTITIONS_EVERY_MS;
     feed->has_moved = true;
     feed->lag_us = -1;
+    jobs_begin (feed->jobs);
 }
 
 /* Tries to lead, once it is time. */
@@ -213,6 +217,7 @@ go_on (struct feed *feed, int64_t now_ms, struct error *err)
         feed->tip_at_ms = now_ms + TIP_EVERY_MS;
         publish_tip (feed);
     }
+    jobs_tick (feed->jobs);
     return keep_small (feed, now_ms, err);
 }
 
@@ -305,7 +310,7 @@ feed_new (const struct feed_settings *settings, struct error *err)
     if (feed->arena == NULL || open_signals (feed, err) < 0 ||
         (feed->publisher = publisher_new (settings->listen, settings->insecure, settings->keys,
                                           (int)settings->queue_max, err)) == NULL ||
-        (feed->sequencer = sequencer_new (settings, err)) == NULL)
+        (feed->sequencer = sequencer_new (settings, err)) == NULL || (feed->jobs = jobs_new (settings, err)) == NULL)
         feed_destroy (&feed);
     return feed;
 }
@@ -315,6 +320,7 @@ feed_destroy (struct feed **feed)
 {
     if (*feed == NULL)
         return;
+    jobs_destroy (&(*feed)->jobs);
     sequencer_destroy (&(*feed)->sequencer);
     publisher_destroy (&(*feed)->publisher);
     arena_destroy (&(*feed)->arena);

@@ -16,6 +16,8 @@ enum { FEED_TEXT_MAX = 1024 };
     X (database, "", "postgresql://…, without a password (default: the environment variable LOYALTY_DATABASE)") \
     X (name, "feed", "for logs, and for who leads")                                                          \
     X (keys, "", "list of the public keys that may connect (`loyalty keys`), beside which lies server.key; read again on SIGHUP") \
+    X (broker, "", "endpoints of brokers, with commas between them, to run background jobs; none: no jobs") \
+    X (client_key, "", "file with this program's key for the brokers, which needs the role admin") \
     X (log, "info", "least important messages that are logged: error, warning, info, debug")
 
 /* X (name, default, lowest, highest, meaning) */
@@ -27,6 +29,11 @@ enum { FEED_TEXT_MAX = 1024 };
     X (kept_days, 7, 1, 3650, "days that events are kept for who reads them again")                          \
     X (slot_kib, 1024, 8, 1048576, "KiB after which the outbox goes on in another slot")                     \
     X (slots_max, 16, 2, 1000, "slots that the outbox may have")                                             \
+    X (partitions_minutes, 1440, 0, 525600, "from one run of job partitions to the next; 0: never") \
+    X (expire_minutes, 60, 0, 525600, "the same of job expire") \
+    X (memberships_minutes, 1440, 0, 525600, "the same of job memberships") \
+    X (holds_minutes, 60, 0, 525600, "the same of job holds") \
+    X (referrals_minutes, 10, 0, 525600, "the same of job referrals") \
     X (database_timeout_ms, 10000, 500, 600000, "wait for an answer of the database")
 
 struct feed_settings {
