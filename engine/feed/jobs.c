@@ -135,7 +135,7 @@ connect_brokers (struct jobs *jobs, struct error *err)
     options.endpoint_count = 1;
     options.in_flight_max = 1;
     options.timeout_ms = STEP_TIMEOUT_MS;
-    options.key_file = *jobs->settings->client_key != '\0' ? jobs->settings->client_key : NULL;
+    options.key_file = *jobs->settings->key_file != '\0' ? jobs->settings->key_file : NULL;
     jobs->client = loyalty_client_new (&options, &failure);
     return jobs->client != NULL ? 0
                                 : error_set (err, ERROR_INVALID_REQUEST, "no way to the brokers: %s", failure.message);

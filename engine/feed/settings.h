@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FEED_TEXT_MAX = 1024 };
+enum { FEED_TEXT_MAX = 2048 };
 
 /* X (name, default, meaning) */
 #define FEED_TEXTS(X)                                                                                        \
@@ -17,7 +17,7 @@ enum { FEED_TEXT_MAX = 1024 };
     X (name, "feed", "for logs, and for who leads")                                                          \
     X (keys, "", "list of the public keys that may connect (`loyalty keys`), beside which lies server.key; read again on SIGHUP") \
     X (broker, "", "endpoints of brokers, with commas between them, to run background jobs; none: no jobs") \
-    X (client_key, "", "file with this program's key for the brokers, which needs the role admin") \
+    X (key_file, "", "file with this program's key for the brokers, which needs the role admin") \
     X (log, "info", "least important messages that are logged: error, warning, info, debug")
 
 /* X (name, default, lowest, highest, meaning) */

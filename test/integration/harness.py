@@ -110,9 +110,10 @@ def copy_new_folder(first_options, target):
 
 class Engine:
     """An engine of its own. ``options`` are further arguments of `loyalty up`; ``data`` its data folder, where it
-    is not to have a temporary one, made by a first start of its own."""
+    is not to have a temporary one, made by a first start of its own; ``jobs``: the schedule runs background jobs, which
+    would come at any time of a test."""
 
-    def __init__(self, *options, buckets=1, workers=2, brokers=1, feeds=1, currency="EUR", time_zone="UTC", data=None):
+    def __init__(self, *options, buckets=1, workers=2, brokers=1, feeds=1, currency="EUR", time_zone="UTC", data=None, jobs=False):
         self.folder = temporary_folder()
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.log = self.folder / "up.log"
@@ -125,6 +126,8 @@ class Engine:
         if curve.IS_ON and "--keys" not in options and not (self.data / "keys").exists():
             self.arguments += ["--keys", str(curve.common_ring().list)]
         self.arguments += options
+        if not jobs:
+            self.arguments.append("--no-jobs")
         self.buckets = buckets
         self.workers = workers
         self.process = None

@@ -54,16 +54,24 @@ static void __attribute__ ((noreturn)) child_run (const struct child *child, pid
 }
 
 void
-child_option (struct child *child, const char *name, const char *value)
+child_argument (struct child *child, const char *text)
 {
     unsigned count = 0;
     while (child->args[count] != NULL)
         count++;
-    if (value[0] == 0 || count + 2 >= CHILD_ARGS_MAX)
-        return;
-    child->args[count] = name;
-    child->args[count + 1] = value;
-    child->args[count + 2] = NULL;
+    if (count + 1 < CHILD_ARGS_MAX) {
+        child->args[count] = text;
+        child->args[count + 1] = NULL;
+    }
+}
+
+void
+child_option (struct child *child, const char *name, const char *value)
+{
+    if (value[0] != 0) {
+        child_argument (child, name);
+        child_argument (child, value);
+    }
 }
 
 int

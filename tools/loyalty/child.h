@@ -38,6 +38,8 @@ struct child {
 
 /* Ready to be started at once. */
 void child_init (struct child *child, const char *name);
+/* Adds one argument; borrowed. */
+void child_argument (struct child *child, const char *text);
 /* Adds `--name value` to its arguments; nothing where the value is empty. */
 void child_option (struct child *child, const char *name, const char *value);
 /* Forks and executes. In the child: its own process group (so that Ctrl-C reaches only the parent), no blocked signals,

@@ -62,7 +62,7 @@ struct supervisor {
     char server_paths[3][PATH_MAX + 32];                /* of broker, worker and feed */
     long place_count;
     struct place places[BROKERS_MAX + FEEDS_MAX]; /* brokers, then feeds */
-    char endpoints[ENDPOINTS_MAX];                /* of all brokers, with commas; empty until all places are known */
+    char endpoints[ENDPOINTS_MAX];                /* of all brokers, with commas; empty until each has told its own */
     char worker_names[WORKERS_MAX][32];
     struct loyalty_client *client; /* during PHASE_HEALTH */
     bool health_asked, health_done, health_ok;
@@ -122,16 +122,17 @@ feed_describe (struct supervisor *up, long index)
 {
     const struct engine_plan *plan = up->plan;
     struct place *place = place_add (up, "feed", index + 1, plan->feed_listen[index]);
-    const char *args[] = { up->server_paths[2],
-                           "--listen",
-                           place->listen,
-                           "--database",
-                           plan->feed_url,
-                           "--name",
-                           place->child->name,
-                           plan->insecure ? "--insecure" : NULL,
-                           NULL };
+    const char *args[] = { up->server_paths[2], "--listen", place->listen,      "--database",
+                           plan->feed_url,      "--name",   place->child->name, NULL };
     memcpy (place->child->args, args, sizeof args);
+    if (plan->insecure)
+        child_argument (place->child, "--insecure");
+    child_option (place->child, "--keys", plan->keys->list);
+    if (plan->schedule) {
+        child_argument (place->child, "--broker");
+        child_argument (place->child, up->endpoints); /* known by the time that it is started */
+        child_option (place->child, "--key-file", plan->keys->admin);
+    }
 }
 
 /* A worker knows all brokers. */
@@ -294,18 +295,28 @@ children_start (struct supervisor *up, int64_t now_ms)
         files_write (up);
 }
 
-/* The brokers' endpoints as one text, once each broker and feed has told its own. */
+/* Whether the first `count` brokers and feeds have told where they listen. */
+static bool
+places_are_known (const struct supervisor *up, long count)
+{
+    for (long i = 0; i < count; i++)
+        if (up->places[i].endpoint[0] == 0)
+            return false;
+    return true;
+}
+
+/* The brokers' endpoints as one text, once each has told its own. The feeds, which are told of them, can begin then. */
 static void
 endpoints_join (struct supervisor *up)
 {
     char text[ENDPOINTS_MAX];
     size_t size = 0;
-    for (long i = 0; i < up->place_count; i++)
-        if (up->places[i].endpoint[0] == 0)
-            return;
+    if (up->endpoints[0] != 0 || !places_are_known (up, up->plan->brokers))
+        return;
     for (long i = 0; i < up->plan->brokers; i++)
         size += (size_t)snprintf (text + size, sizeof text - size, "%s%s", i > 0 ? "," : "", up->places[i].endpoint);
     memcpy (up->endpoints, text, size + 1);
+    want (up, up->feeds, up->plan->feeds, true);
 }
 
 /* Reads what a broker or a feed prints. Its first line, "ready ENDPOINT" (of a broker the workers' endpoint follows),
@@ -366,7 +377,6 @@ database_advance (struct supervisor *up, int64_t now_ms)
     }
     up->phase = PHASE_BROKERS;
     want (up, up->brokers, up->plan->brokers, true);
-    want (up, up->feeds, up->plan->feeds, true);
     want (up, up->workers, up->plan->workers, true);
 }
 
@@ -494,7 +504,7 @@ advance (struct supervisor *up, int64_t now_ms)
         database_advance (up, now_ms);
         break;
     case PHASE_BROKERS:
-        if (up->endpoints[0] != 0)
+        if (places_are_known (up, up->place_count))
             up->phase = PHASE_HEALTH;
         break;
     case PHASE_HEALTH:

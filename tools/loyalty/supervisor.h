@@ -24,6 +24,7 @@ struct engine_plan {
     char listen[BROKERS_MAX][ENDPOINT_MAX]; /* each broker's client endpoint; may end in :* */
     long feeds;               /* 1 .. FEEDS_MAX: one leads, the others stand by */
     char feed_listen[FEEDS_MAX][ENDPOINT_MAX]; /* each feed's endpoint for subscribers; may end in :* */
+    bool schedule;            /* the feed's leader runs background jobs */
     bool insecure;            /* listening elsewhere than on this machine without keys is meant */
     const char *owner_url;    /* the database, for migrate and the other commands; without a password (which is in PGPASSWORD) */
     const char *worker_url, *feed_url, *fsck_url; /* the database as the users of the engine's programs; likewise */

@@ -24,7 +24,7 @@ struct up_options {
     const char *data, *listen, *keys, *database;
     struct migrate_settings settings;
     long workers, brokers, feeds;
-    bool insecure, json;
+    bool insecure, no_jobs, json;
 };
 
 /* The data folder, made, as an absolute path without links; and its folder of logs. */
@@ -139,6 +139,7 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .brokers = options->brokers,
         .feeds = options->feeds,
         .keys = &place->keys,
+        .schedule = !options->no_jobs,
         .insecure = options->insecure,
         .owner_url = place->urls[CLUSTER_OWNER],
         .worker_url = place->urls[CLUSTER_WORKER],
@@ -177,6 +178,8 @@ command_up (int argc, char **argv)
         { "keys", OPTION_TEXT, &options.keys, "FILE",
           "the list of public keys that may connect (default: that of the data folder, where `loyalty keys` made one)",
           0, 0 },
+        { "no-jobs", OPTION_FLAG, &options.no_jobs, NULL,
+          "run no background jobs by the schedule: `loyalty job run` does", 0, 0 },
         { "insecure", OPTION_FLAG, &options.insecure, NULL,
           "listen on other addresses than this machine's without keys", 0, 0 },
         { "database", OPTION_TEXT, &options.database, "URL",
