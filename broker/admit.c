@@ -117,23 +117,6 @@ enqueue (struct core *core, struct client *client, const struct client_message *
     return 0;
 }
 
-static void
-answer_own (struct core *core, const struct client_message *message, const struct request_header *header,
-            const struct method *method)
-{
-    if (method == &METHOD_TABLE[METHOD_ADMIN_PING])
-        ping_encode (core);
-    else
-        stats_encode (core);
-    if (!core->body.failed) {
-        reply_result (core, message->peer, header->id);
-        return;
-    }
-    struct error failure;
-    error_set (&failure, ERROR_BUSY, "no memory for the answer");
-    reply_failure (core, message->peer, header->id, &failure, RETRY_MS_UNKNOWN);
-}
-
 /* A well-formed and allowed request. True: the message's frames are kept. */
 static bool
 admit_request (struct core *core, const struct client_message *message, const struct request_header *header)
@@ -174,7 +157,7 @@ admit (struct core *core, const struct client_message *message)
         return false;
     }
     if (method->target == TARGET_BROKER) {
-        answer_own (core, message, &header, method);
+        own_answer (core, message, &header, method);
         return false;
     }
     return admit_request (core, message, &header);

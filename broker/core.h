@@ -40,6 +40,7 @@ struct client_message {
     unsigned frame_count; /* behind the routing id; a request has 2 */
     struct str header;    /* the first of them */
     uint32_t body_size;   /* of the second */
+    struct str body;      /* the second; read only where it is for the broker itself */
     void *frames;         /* both, owned; NULL when there was no memory to keep them */
 };
 

@@ -233,8 +233,10 @@ client_message (struct server *server, struct frames *frames)
         struct held_frames *held = hold (server, &frames->at[1], &frames->at[2]);
         message.frames = held;
         /* A short message lies within its zmq_msg_t and has moved with it. */
-        if (held != NULL)
+        if (held != NULL) {
             message.header = message_bytes (&held->header);
+            message.body = message_bytes (&held->body);
+        }
     }
     core_client_message (server->core, clock_monotonic_us (), &message);
 }

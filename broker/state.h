@@ -282,6 +282,11 @@ void request_refuse (struct core *core, struct request *request, const struct er
 void request_fail (struct core *core, struct request *request, enum error_code code, int64_t retry_ms,
                    const char *format, ...) __attribute__ ((format (printf, 5, 6)));
 
+/* --- own.c --- */
+/* Answers a request to the broker itself. */
+void own_answer (struct core *core, const struct client_message *message, const struct request_header *header,
+                 const struct method *method);
+
 /* --- dispatch.c --- */
 /* Gives waiting requests to workers until one of both runs out. */
 void dispatch_all (struct core *core);
@@ -296,6 +301,8 @@ bool worker_has_credit (const struct worker *worker);
 /* Ends a session and frees the worker; what it had in work goes to others. `why` is for the log. */
 void worker_end (struct core *core, struct worker *worker, const char *why);
 void workers_tick (struct core *core);
+/* Asks all workers of that name to answer what they have and end. Returns how many. */
+unsigned workers_stop (struct core *core, const char *name);
 /* Answers what is in work as worker_lost, and takes leave of all workers. */
 void workers_leave (struct core *core);
 void workers_free (struct core *core);

@@ -342,6 +342,24 @@ workers_tick (struct core *core)
         i += !worker_tick (core, core->workers[i]);
 }
 
+unsigned
+workers_stop (struct core *core, const char *name)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < core->worker_count; i++) {
+        struct worker *worker = core->workers[i];
+        struct worker_message stop = { .kind = MESSAGE_STOP, .version = worker->version, .session = worker->session };
+        if (strcmp (worker->name, name) != 0 || send_control (core, worker->peer, &stop) != SENT)
+            continue;
+        worker->is_draining = true;
+        count++;
+        core_event (core, LOG_INFO, "worker %s is asked to end: %u requests in work", worker->name, worker->in_flight);
+    }
+    if (count > 0)
+        note_serving (core);
+    return count;
+}
+
 void
 workers_leave (struct core *core)
 {

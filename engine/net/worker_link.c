@@ -437,6 +437,15 @@ worker_link_tick (struct worker_link *link, int64_t now_ms, struct str stats)
     return wait_ms;
 }
 
+bool
+worker_link_is_stopped (const struct worker_link *link)
+{
+    bool is_stopped = false;
+    for (unsigned i = 0; i < link->broker_count; i++)
+        is_stopped |= link->brokers[i].session.is_stopped;
+    return is_stopped;
+}
+
 void
 worker_link_drain (struct worker_link *link)
 {

@@ -61,6 +61,8 @@ void worker_link_grant (struct worker_link *link, uint32_t broker, unsigned coun
  * be empty) is passed to the brokers for admin.stats. Returns milliseconds until it wants to be called again. */
 int worker_link_tick (struct worker_link *link, int64_t now_ms, struct str stats);
 
+/* Whether one of the brokers passed on that this worker is to end (`loyalty drain --worker`). */
+bool worker_link_is_stopped (const struct worker_link *link);
 /* Stops taking requests: the brokers give no more; what is in hand can still be answered. */
 void worker_link_drain (struct worker_link *link);
 

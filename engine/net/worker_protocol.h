@@ -51,7 +51,8 @@ enum worker_field {
     X (DISPATCH, 18, "dispatch", false, FIELD_DISPATCH | FIELD_TTL_MS | FIELD_ROLES | FIELD_TEXT, 2, 2,                     \
        "a request; payload: its header and its body")                                                                       \
     X (BROKER_BEAT, 19, "broker_heartbeat", false, 0, 0, 0, "alive")                                                        \
-    X (RESET, 20, "reset", false, FIELD_REASON, 0, 0, "the broker has no such session, or ends it")
+    X (RESET, 20, "reset", false, FIELD_REASON, 0, 0, "the broker has no such session, or ends it")                         \
+    X (STOP, 21, "stop", false, 0, 0, 0, "drain, at all brokers, and end: somebody asked for it")
 
 enum worker_message_kind {
 #define X(id, kind, name, from_worker, fields, frames_min, frames_max, text) MESSAGE_##id = kind,

@@ -141,6 +141,9 @@ worker_session_receive (struct worker_session *session, int64_t now_ms, const st
         /* Before the welcome only if messages overtook each other; the broker has begun the session. */
         session->outstanding++;
         return true;
+    case MESSAGE_STOP:
+        session->is_stopped = true;
+        return false;
     case MESSAGE_RESET:
         worker_session_lost (session, now_ms);
         return false;

@@ -33,6 +33,7 @@ struct worker_session {
     int64_t outstanding;
     unsigned credit;
     bool draining;
+    bool is_stopped; /* the broker passed on that this worker is to end */
     bool drain_told, grant_told; /* the broker of this session knows */
     int64_t hello_ms;       /* when to say hello (again) */
     unsigned hello_wait_ms; /* doubled with each hello that stays unanswered */

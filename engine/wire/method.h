@@ -60,7 +60,8 @@ enum method_target {
     X (ADMIN_PING, "admin.ping", ROLES_ANY, SCOPE_NONE, TARGET_BROKER, EMPTY, "a sign of life of the broker, without waiting") \
     X (JOB_LIST, "job.list", ROLE_MONITOR | ROLE_ADMIN, SCOPE_NONE, TARGET_READ, EMPTY, "how far each background job is") \
     X (JOB_STOP, "job.stop", ROLE_ADMIN, SCOPE_OP, TARGET_BATCH, JOB_STOP, "stop a background job until job.run says to go on") \
-    X (EVENTS_READ, "events.read", ROLES_OFFICE | ROLE_MONITOR, SCOPE_NONE, TARGET_READ, EVENTS_READ, "events after a number, in their order")
+    X (EVENTS_READ, "events.read", ROLES_OFFICE | ROLE_MONITOR, SCOPE_NONE, TARGET_READ, EVENTS_READ, "events after a number, in their order") \
+    X (ADMIN_DRAIN, "admin.drain", ROLE_ADMIN, SCOPE_NONE, TARGET_BROKER, ADMIN_DRAIN, "end a worker or this broker, once what it has is answered")
 
 enum method_id {
 #define X(id, ...) METHOD_##id,

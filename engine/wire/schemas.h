@@ -396,6 +396,9 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
 #define JOB_STOP_FIELDS(X)                                                                                             \
     X (JOB_STOP, JOB, "job", WIRE_ENUM, WIRE_REQUIRED, 0, 0, 0, NULL, NAMES_JOB, "which; the schedule leaves it out, and who drives it is told, until job.run says `resume`")
 
+#define ADMIN_DRAIN_FIELDS(X)                                                                                          \
+    X (ADMIN_DRAIN, WORKER, "worker", WIRE_STRING, 0, 1, WIRE_NAME_MAX, 0, NULL, NULL, "the workers of this name; absent: the broker itself")
+
 #define REFERRAL_CREATE_FIELDS(X)                                                                                      \
     X (REFERRAL_CREATE, PARTNER_ID, "partner_id", WIRE_INT, WIRE_REQUIRED, WIRE_INT_MIN, WIRE_INT_MAX, 0, NULL, NULL, "the member whose code it is") \
     X (REFERRAL_CREATE, PROGRAM_ID, "program_id", WIRE_INT, WIRE_REQUIRED, 1, WIRE_INT_MAX, 0, NULL, NULL, "the referral program")
@@ -465,7 +468,8 @@ extern const unsigned WIRE_NAME_LIST_COUNT;
     X (MEMBER_MERGE, "member_merge") \
     X (MEMBER_FORGET, "member_forget") \
     X (JOB_STOP, "job_stop") \
-    X (EVENTS_READ, "events_read")
+    X (EVENTS_READ, "events_read") \
+    X (ADMIN_DRAIN, "admin_drain")
 
 /* enum { F_ORDER_ORDER_ID, F_ORDER_CHANNEL, …, FIELDS_OF_ORDER }; extern const struct wire_schema SCHEMA_ORDER; */
 #define WIRE_FIELD_INDEX(prefix, index, ...) F_##prefix##_##index,

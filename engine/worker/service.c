@@ -280,6 +280,17 @@ look_at_schema (struct service *service)
     }
 }
 
+/* Somebody may have asked the broker to replace this worker. */
+static void
+look_at_link (struct service *service)
+{
+    if (service->stops > 0 || !worker_link_is_stopped (service->link))
+        return;
+    log_info ("a broker passed on that this worker is to end");
+    service->stops = 1;
+    drain (service);
+}
+
 static void
 take_signals (struct service *service)
 {
@@ -331,6 +342,7 @@ serve (struct service *service)
         collect (service, service->reads);
         look_at_schema (service);
         receive (service);
+        look_at_link (service);
         feed_batches (service);
         feed (service, service->reads, &service->read_queue);
         int64_t left_us = (tick_at_ms - clock_monotonic_ms ()) * 1000;

@@ -43,6 +43,7 @@ class Load:
         assert not self.failures, self.failures[:3]
 
     def __enter__(self):
+        self.engine.call("admin.health")  # by a client of the engine's own, the first one, which stays
         for thread in self.threads:
             thread.start()
         self.more()
@@ -170,3 +171,76 @@ def test_a_worker_tells_which_versions_a_broker_speaks(shared_engine):
         broker.close(0)
         context.term()
     assert f"speaks version {version + 8} of the worker protocol, this worker {compatible_from} to {version}" in said
+
+
+# --- one after the other ---
+
+
+def drain(engine, *options):
+    done = engine.command("drain", *options, "--wait", WAIT_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_worker_is_drained_under_load(own_engine):
+    with Load(own_engine) as load:
+        old = own_engine.processes()["worker-1"]
+        assert "drained worker-1" in drain(own_engine, "--worker", "worker-1")
+        new = own_engine.wait_for_new("worker-1", old)
+        load.more()
+        wait_until(lambda: len(own_engine.call("admin.stats")["workers"]) == 2, WAIT_S, "the new worker's session")
+        load.more()
+    assert new != old
+    counters = own_engine.call("admin.stats")["counters"]
+    assert counters["requeued"] == 0, "what it had it answered itself"
+
+
+def test_all_workers_are_replaced_one_after_the_other_under_load(own_engine):
+    old = own_engine.processes()
+    with Load(own_engine) as load:
+        bench = subprocess.Popen(
+            [program("loyalty"), "bench", "--data", str(own_engine.data), "--cards", "100", "--method", "order.quote",
+             "--seconds", "6", "--warmup", "0", "--concurrency", "16", "--json"],
+            stdout=subprocess.PIPE, text=True, env=environment())  # fmt: skip
+        for _ in range(2):
+            assert sorted(drain(own_engine, "--rolling").splitlines()) == ["replaced worker-1", "replaced worker-2"]
+            load.more()
+        said, _ = bench.communicate(timeout=WAIT_S)
+        assert '"errors": 0' in said, said
+    new = own_engine.processes()
+    assert all(new[name] != old[name] for name in ("worker-1", "worker-2"))
+    assert new["broker"] == old["broker"]
+
+
+def test_the_only_broker_is_drained_under_load(own_engine):
+    old = own_engine.processes()["broker"]
+    with Load(own_engine) as load:
+        drain(own_engine, "--broker", own_engine.endpoint)
+        load.more()
+    assert own_engine.processes()["broker"] != old
+    assert "draining" in own_engine.logs(None)
+
+
+def test_one_of_two_brokers_is_drained_under_load():
+    with Engine("--brokers", "2") as engine:
+        old = engine.processes()
+        first, second = engine.endpoint.split(",")
+        with Load(engine) as load:
+            for endpoint in (first, second):
+                drain(engine, "--broker", endpoint)
+                load.more()
+                wait_until(lambda: engine.processes().keys() == old.keys() and 0 not in engine.processes().values(),
+                           WAIT_S, "the broker to be started again")  # fmt: skip
+                load.more()
+        new = engine.processes()
+        assert all(new[name] != old[name] for name in new if name.startswith("broker"))
+        assert all(new[name] == old[name] for name in new if name.startswith("worker"))
+
+
+def test_what_cannot_be_drained_is_told(shared_engine):
+    done = shared_engine.command("drain", "--worker", "worker-77")
+    assert done.returncode == 1 and "worker-77" in done.stderr
+    assert shared_engine.command("drain", "--worker", "a", "--rolling").returncode == 2
+    done = shared_engine.command("drain", "--broker", "tcp://127.0.0.1:1", "--wait", 1)
+    assert done.returncode == 1
+    assert len(shared_engine.call("admin.stats")["workers"]) == 2

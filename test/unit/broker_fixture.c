@@ -136,7 +136,8 @@ request_send (struct fixture *fixture, struct request_of of)
         .roles = of.roles != 0 ? of.roles : ROLES_ANY,
         .frame_count = 2,
         .header = { (const char *)bytes.data, (uint32_t)bytes.size },
-        .body_size = of.body_size,
+        .body_size = of.body.size > 0 ? of.body.size : of.body_size,
+        .body = of.body,
         .frames = frames,
     };
     core_client_message (fixture->core, fixture->now_us, &message);

@@ -56,6 +56,7 @@ struct request_of {
     uint64_t affinity;
     const char *method; /* NULL: order.quote */
     uint32_t body_size;
+    struct str body; /* where the broker itself reads it */
     unsigned roles; /* 0: ROLES_ANY */
     const char *user;
 };

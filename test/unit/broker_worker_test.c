@@ -437,6 +437,48 @@ Test (broker_worker, a_worker_without_a_common_version_is_refused_and_the_log_sa
     fixture_destroy (fixture);
 }
 
+Test (broker_worker, who_is_drained_gets_nothing_more_and_is_asked_to_end)
+{
+    struct fixture *fixture = fixture_new (NULL);
+    hello (fixture, WORKER, SESSION, 10);
+    request (fixture, .peer = CLIENT, .id = 1);
+    uint64_t dispatch = next_control (fixture, MESSAGE_DISPATCH)->message.dispatch;
+    request (fixture, .peer = CLIENT, .id = 2, .method = "admin.drain", .body = STR ("\x81\xa6worker\xa8worker-9"));
+    cr_expect_eq (next_reply (fixture)->failure.code, ERROR_NOT_FOUND);
+    request (fixture, .peer = CLIENT, .id = 3, .method = "admin.drain", .body = STR ("\x81\xa6worked\xa8worker-1"));
+    cr_expect_eq (next_reply (fixture)->failure.code, ERROR_INVALID_REQUEST);
+    cr_expect_eq (controls_left (fixture, MESSAGE_STOP), 0);
+    request (fixture, .peer = CLIENT, .id = 4, .method = "admin.drain", .body = STR ("\x81\xa6worker\xa8worker-1"));
+    cr_expect (next_reply (fixture)->ok);
+    const struct kept_control *stop = next_control (fixture, MESSAGE_STOP);
+    cr_expect (stop->peer == WORKER && stop->message.session == SESSION);
+    /* What comes waits for another; what it has it answers. */
+    request (fixture, .peer = CLIENT, .id = 5);
+    cr_expect_eq (controls_left (fixture, MESSAGE_DISPATCH), 0);
+    worker_answers (fixture, WORKER, SESSION, dispatch, "done");
+    cr_expect_str_eq (next_reply (fixture)->answer, "done");
+    hello (fixture, WORKER + 1, SESSION + 1, 10);
+    cr_expect_eq (next_control (fixture, MESSAGE_DISPATCH)->request, 5);
+    fixture_destroy (fixture);
+}
+
+Test (broker_worker, a_broker_that_is_told_to_drain_takes_nothing_more)
+{
+    struct fixture *fixture = fixture_new (NULL);
+    hello (fixture, WORKER, SESSION, 10);
+    request (fixture, .peer = CLIENT, .id = 1);
+    request (fixture, .peer = CLIENT, .id = 2, .method = "admin.drain", .body = STR ("\x80"), .roles = ROLE_ODOO);
+    cr_expect_eq (next_reply (fixture)->failure.code, ERROR_FORBIDDEN);
+    request (fixture, .peer = CLIENT, .id = 3, .method = "admin.drain", .body = STR ("\x80"), .roles = ROLE_ADMIN);
+    cr_expect (next_reply (fixture)->ok);
+    request (fixture, .peer = CLIENT, .id = 4);
+    cr_expect_eq (next_reply (fixture)->failure.code, ERROR_BUSY);
+    cr_expect (!core_is_drained (fixture->core), "it waits for what is in work");
+    worker_answers (fixture, WORKER, SESSION, next_control (fixture, MESSAGE_DISPATCH)->message.dispatch, "");
+    cr_expect (core_is_drained (fixture->core));
+    fixture_destroy (fixture);
+}
+
 Test (broker_worker, a_name_cannot_forge_lines_of_the_log)
 {
     struct fixture *fixture = fixture_new (NULL);

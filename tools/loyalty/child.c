@@ -114,7 +114,9 @@ child_reap (struct child *child, int64_t now_ms)
         close (child->output_fd);
     child->output_fd = -1;
     child->exits++;
-    if (now_ms - child->started_ms >= CHILD_STEADY_MS)
+    /* One that ended in order was asked to (`loyalty drain`): nothing is wrong with it. */
+    bool is_well = WIFEXITED (child->last_status) && WEXITSTATUS (child->last_status) == 0;
+    if (is_well || now_ms - child->started_ms >= CHILD_STEADY_MS)
         child->backoff_ms = CHILD_BACKOFF_MIN_MS;
     child->start_at_ms = now_ms + child->backoff_ms;
     child->backoff_ms *= 2;

@@ -99,6 +99,7 @@ METHODS = {
     "job.list": {"scope": "none", "roles": ["monitor", "admin"], "doc": "how far each background job is"},
     "job.stop": {"scope": "op", "roles": ["admin"], "doc": "stop a background job until job.run says to go on"},
     "events.read": {"scope": "none", "roles": ["odoo", "monitor", "admin"], "doc": "events after a number, in their order"},
+    "admin.drain": {"scope": "none", "roles": ["admin"], "doc": "end a worker or this broker, once what it has is answered"},
 }
 
 
