@@ -76,10 +76,15 @@ pg_is_unfit (const struct pg *pg)
 int
 pg_fits (struct pg *pg, int version, int compatible_from, struct error *err)
 {
-    pg->is_unfit = store_schema_fits (version, compatible_from, err) < 0;
-    if (pg->is_unfit)
-        pg_close (pg);
-    return pg->is_unfit ? -1 : 0;
+    struct error why;
+    pg->is_unfit = store_schema_fits (version, compatible_from, &why) < 0;
+    if (!pg->is_unfit)
+        return 0;
+    log_error ("%s", why.message);
+    if (err != NULL)
+        *err = why;
+    pg_close (pg);
+    return -1;
 }
 
 /* ---- connecting */
