@@ -27,7 +27,7 @@ enum { FEED_TEXT_MAX = 2048 };
     X (move_max, 2000, 100, 100000, "changes in one move while catching up")                                 \
     X (queue_max, 10000, 100, 1000000, "messages that wait for a subscriber; what is more it loses, and reads again") \
     X (kept_days, 7, 1, 3650, "days that events are kept for who reads them again")                          \
-    X (slot_kib, 1024, 8, 1048576, "KiB after which the outbox goes on in another slot")                     \
+    X (slot_kib, 256, 8, 1048576, "KiB after which the outbox goes on in another slot")                     \
     X (slots_max, 16, 2, 1000, "slots that the outbox may have")                                             \
     X (partitions_minutes, 1440, 0, 525600, "from one run of job partitions to the next; 0: never") \
     X (expire_minutes, 60, 0, 525600, "the same of job expire") \
