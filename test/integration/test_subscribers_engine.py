@@ -97,7 +97,7 @@ def assert_complete(events, after, last):
 
 def test_follows_what_is_sold(engine, face):
     with Subscriber(engine, face) as subscriber:
-        wait_until(subscriber.is_ready, WAIT, "its beginning")
+        wait_until(lambda: subscriber.is_ready() and subscriber.events.stats["received"], WAIT, "the leader's tip")
         after = subscriber.events.position
         orders = sell(engine, 20)
         last = newest(engine)
@@ -106,6 +106,7 @@ def test_follows_what_is_sold(engine, face):
         assert events == read_all(engine, after), "published and read alike"
         assert [event["order_id"] for event in events if event["topic"] == "order.processed"] == orders
         assert subscriber.events.next(0.1) is None
+        assert subscriber.events.stats["received"] > 20, "not only what was read"
 
 
 def test_from_the_first_event(engine, face):

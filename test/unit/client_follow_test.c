@@ -249,3 +249,154 @@ Test (follow, an_answer_that_is_none)
         free (bytes);
     }
 }
+
+/* ---- random worlds: an engine whose messages get lost, doubled and mixed up, and whose answers are late */
+
+enum { WORLDS = 300, WORLD_EVENTS = 400 };
+
+struct world {
+    struct follow follow;
+    struct buf page;
+    uint64_t random;
+    bool has_filter;
+    int64_t last, handed_out, now_ms; /* handed_out: the number of the last one */
+    int64_t asked;                    /* after which number the read under way asks; -1: none is */
+};
+
+static uint64_t
+chance (struct world *world, uint64_t bound)
+{
+    world->random ^= world->random << 13;
+    world->random ^= world->random >> 7;
+    world->random ^= world->random << 17;
+    return world->random % bound;
+}
+
+static const char *
+topic_of (int64_t number)
+{
+    return number % 3 == 0 ? "alert" : "card.created";
+}
+
+static bool
+is_wanted (const struct world *world, int64_t number)
+{
+    return !world->has_filter || strcmp (topic_of (number), "alert") == 0;
+}
+
+static void
+subscriber_begin (struct world *world, int64_t after)
+{
+    cr_assert_eq (follow_init (&world->follow, after, 2000, world->now_ms), 0);
+    world->asked = -1;
+    world->follow.topic_count = world->has_filter;
+    strcpy (world->follow.topics[0], "alert");
+}
+
+/* Some of the newest events, in any order, some of them twice and some never. */
+static void
+world_publish (struct world *world)
+{
+    int64_t from = world->last + 1;
+    world->last += (int64_t)chance (world, 12);
+    for (int64_t number = from; number <= world->last; number++)
+        if (chance (world, 10) > 0)
+            send_event (&world->follow, topic_of (number), number, world->now_ms);
+    for (uint64_t i = chance (world, 4); i > 0 && world->last > 0; i--) {
+        int64_t number = world->last - (int64_t)chance (world, world->last < 20 ? (uint64_t)world->last : 20);
+        send_event (&world->follow, topic_of (number), number, world->now_ms);
+    }
+    if (chance (world, 4) == 0)
+        send_tip (&world->follow, world->last, 2, world->now_ms);
+}
+
+/* What an engine answers that knows the first `known` events, in pages of at most `limit`. */
+static void
+world_answer (struct world *world, int64_t known, int64_t limit)
+{
+    json_t *events = json_array ();
+    int64_t after = world->asked;
+    for (; after < known && (int64_t)json_array_size (events) < limit; after++)
+        if (is_wanted (world, after + 1))
+            json_array_append_new (events, json_pack ("[s, I]", topic_of (after + 1), (json_int_t)(after + 1)));
+    json_t *answer =
+        json_pack ("{s:o, s:I, s:I}", "events", events, "after", (json_int_t)after, "last", (json_int_t)known);
+    cr_assert_eq (send_page (&world->follow, answer, &world->page, world->now_ms), 0);
+    json_decref (answer);
+}
+
+/* Asks, or is answered: perhaps some rounds later, when others have brought what was asked for. */
+static void
+world_read (struct world *world)
+{
+    if (world->asked < 0 && follow_wants_read (&world->follow, world->now_ms))
+        world->asked = world->follow.position;
+    if (world->asked < 0 || chance (world, 2) == 0)
+        return;
+    uint64_t kind = chance (world, 6);
+    int64_t lag = kind == 1 ? (int64_t)chance (world, 10) : 0; /* a replica that is behind */
+    if (kind == 0)
+        follow_read_failed (&world->follow, world->now_ms);
+    else
+        world_answer (world, world->last > lag ? world->last - lag : 0, 1 + (int64_t)chance (world, 30));
+    world->asked = -1;
+}
+
+/* Every event that is handed out has to be the next one wanted. */
+static void
+world_take (struct world *world, uint64_t seed, uint64_t most)
+{
+    struct loyalty_event event;
+    for (uint64_t i = 0; i < most && follow_next (&world->follow, &event); i++) {
+        do
+            world->handed_out++;
+        while (!is_wanted (world, world->handed_out));
+        cr_assert_eq (event.number, world->handed_out, "world %llu: %lld in place of %lld", (unsigned long long)seed,
+                      (long long)event.number, (long long)world->handed_out);
+        cr_assert_str_eq (event.topic, topic_of (event.number));
+    }
+}
+
+static void
+world_live (uint64_t seed)
+{
+    struct world world = { .random = seed * UINT64_C (0x9e3779b97f4a7c15) | 1, .now_ms = 1000 };
+    world.has_filter = chance (&world, 2) == 0;
+    subscriber_begin (&world, 0);
+    while (world.last < WORLD_EVENTS) {
+        world.now_ms += (int64_t)chance (&world, 200);
+        world_publish (&world);
+        world_take (&world, seed, chance (&world, 20)); /* a slow one leaves some for later */
+        struct loyalty_event none;
+        if (follow_next (&world.follow, &none)) { /* taken here and not counted: so take it back by starting anew */
+            follow_free (&world.follow);
+            subscriber_begin (&world, world.handed_out);
+        } else {
+            world_read (&world);
+        }
+    }
+    /* All is well again: it comes to the end. */
+    for (int rounds = 0; world.follow.position < world.last; rounds++) {
+        cr_assert_lt (rounds, 2 * WORLD_EVENTS, "world %llu does not end", (unsigned long long)seed);
+        world.now_ms += 3000;
+        send_tip (&world.follow, world.last, 2, world.now_ms);
+        world_take (&world, seed, UINT64_MAX);
+        if (follow_wants_read (&world.follow, world.now_ms)) {
+            world.asked = world.follow.position;
+            world_answer (&world, world.last, 50);
+        }
+        world_take (&world, seed, UINT64_MAX);
+    }
+    for (int64_t number = world.handed_out + 1; number <= world.last; number++)
+        cr_assert_not (is_wanted (&world, number), "world %llu lacks %lld", (unsigned long long)seed,
+                       (long long)number);
+    cr_assert_not (follow_wants_read (&world.follow, world.now_ms));
+    follow_free (&world.follow);
+    buf_free (&world.page);
+}
+
+Test (follow, random_worlds)
+{
+    for (uint64_t seed = 1; seed <= WORLDS; seed++)
+        world_live (seed);
+}
