@@ -10,7 +10,7 @@ from ._follow import Follow
 from ._sockets import open_subscriber
 from ._tables import LIMITS, Busy, Conflict, ExpiredDeadline, InvalidRequest, TooOld, Unavailable, WorkerLost
 
-FEED_DEFAULT = "tcp://127.0.0.1:5757"
+FEED_DEFAULT = "tcp://127.0.0.1:7650"
 PASSING = (Busy, ExpiredDeadline, Unavailable, WorkerLost)
 MESSAGES_AT_ONCE = 1000  # so that other things get their turn
 READ_TIMEOUT = 1.0  # at first: events that come by themselves do not wait long for a broker that is away

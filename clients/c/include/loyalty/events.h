@@ -32,8 +32,8 @@ struct loyalty_events;
 
 /* `after` of whoever wants only what happens from now on. */
 #define LOYALTY_EVENTS_NEW INT64_C (-1)
-/* The endpoint of the feed of `loyalty up` where nothing else is said. */
-#define LOYALTY_FEED_DEFAULT "tcp://127.0.0.1:5757"
+/* The endpoint of the feed of `loyalty up` where its clients connect to LOYALTY_ENDPOINT_DEFAULT. */
+#define LOYALTY_FEED_DEFAULT "tcp://127.0.0.1:7650"
 
 struct loyalty_events_options {
     int64_t after;            /* the number of the last event had; 0: none yet; LOYALTY_EVENTS_NEW */
