@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,12 +52,6 @@ check_options (const struct loyalty_events_options *options, struct loyalty_erro
         return failure_set (error, LOYALTY_INVALID_REQUEST, "after must be 0 or more, or LOYALTY_EVENTS_NEW");
     if (options->silence_ms < 1 || options->silence_ms > SILENCE_MS_MAX)
         return failure_set (error, LOYALTY_INVALID_REQUEST, "silence_ms must be from 1 to %d", SILENCE_MS_MAX);
-    if (options->feed_count > FEEDS_MAX)
-        return failure_set (error, LOYALTY_INVALID_REQUEST, "feeds: at most %d", FEEDS_MAX);
-    for (unsigned i = 0; i < options->feed_count; i++)
-        if (options->feeds[i] == NULL || strstr (options->feeds[i], "://") == NULL)
-            return failure_set (error, LOYALTY_INVALID_REQUEST,
-                                "feeds: each must be like tcp://HOST:PORT or ipc://PATH");
     if (options->topic_count > FOLLOW_TOPICS_MAX)
         return failure_set (error, LOYALTY_INVALID_REQUEST, "topics: at most %d", FOLLOW_TOPICS_MAX);
     for (unsigned i = 0; i < options->topic_count; i++)
@@ -64,6 +59,28 @@ check_options (const struct loyalty_events_options *options, struct loyalty_erro
             strlen (options->topics[i]) > FOLLOW_TOPIC_BYTES_MAX)
             return failure_set (error, LOYALTY_INVALID_REQUEST, "topics: each has 1 to %d bytes",
                                 FOLLOW_TOPIC_BYTES_MAX);
+    return 0;
+}
+
+/* Connects to each of the endpoints in a text, with commas. */
+static int
+connect_feeds (void *socket, const char *text, unsigned *count, struct loyalty_error *error)
+{
+    char endpoint[SOCKET_ENDPOINT_MAX];
+    struct error err;
+    for (const char *at = text; at != NULL;) {
+        size_t size = strcspn (at, ",");
+        if (++*count > FEEDS_MAX)
+            return failure_set (error, LOYALTY_INVALID_REQUEST, "feeds: at most %d", FEEDS_MAX);
+        if (size < sizeof endpoint)
+            snprintf (endpoint, sizeof endpoint, "%.*s", (int)size, at);
+        if (size >= sizeof endpoint || strstr (endpoint, "://") == NULL)
+            return failure_set (error, LOYALTY_INVALID_REQUEST,
+                                "feeds: each must be like tcp://HOST:PORT or ipc://PATH");
+        if (socket_connect (socket, endpoint, &err) != 0)
+            return failure_set (error, LOYALTY_INVALID_REQUEST, "feeds: %s", err.message);
+        at = at[size] == ',' ? at + size + 1 : NULL;
+    }
     return 0;
 }
 
@@ -86,9 +103,10 @@ open_feeds (struct loyalty_events *events, const struct loyalty_options *client,
     if (!is_set)
         return failure_set (error, LOYALTY_INTERNAL, "cannot open the feeds' socket: %s",
                             err.code != ERROR_NONE ? err.message : zmq_strerror (errno));
+    unsigned count = 0;
     for (unsigned i = 0; i < options->feed_count; i++)
-        if (socket_connect (events->socket, options->feeds[i], &err) != 0)
-            return failure_set (error, LOYALTY_INVALID_REQUEST, "feeds: %s", err.message);
+        if (connect_feeds (events->socket, options->feeds[i] != NULL ? options->feeds[i] : "", &count, error) != 0)
+            return -1;
     return 0;
 }
 

@@ -23,10 +23,10 @@ class FakeLog:
     def last(self):
         return len(self.events)
 
-    def add(self, count=1, topic="order.processed"):
+    def add(self, count=1, topic="order.processed", **fields):
         """Appends events; returns the numbers."""
         numbers = range(self.last + 1, self.last + 1 + count)
-        self.events += [{"number": number, "topic": topic, "order_id": f"O-{number}"} for number in numbers]
+        self.events += [{"number": number, "topic": topic, "order_id": f"O-{number}", **fields} for number in numbers]
         return list(numbers)
 
     def answer(self, request):

@@ -144,13 +144,14 @@ def test_says_that_it_is_still_trying(log):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--from", "0"], ["--count", "0"], ["now"], ["--topic", "x" * 3000], ["--feed", ",".join(["tcp://h:1"] * 40)]],
+    [["--from", "0"], ["--count", "0"], ["now"], ["--topic", "x" * 3000], ["--topic", ",".join("abc" * 11)]],
 )
 def test_wrong_usage(broker, arguments):
     done = events(broker, *arguments)
     assert done.returncode == 2 and "usage: loyalty events" in done.stderr
 
 
-def test_a_feed_that_is_no_endpoint(broker):
-    done = events(broker, "--feed", "nowhere")
-    assert done.returncode == 1 and "feeds" in done.stderr
+@pytest.mark.parametrize("feed", ["nowhere", "tcp://h:1,", ",".join(["tcp://h:1"] * 40), "tcp://" + "h" * 300])
+def test_a_feed_that_is_no_endpoint(broker, feed):
+    done = events(broker, "--feed", feed)
+    assert done.returncode == 1 and "invalid_request: feeds" in done.stderr

@@ -285,12 +285,14 @@ Test (events, without_a_broker_it_says_so_and_goes_on)
 Test (events, options_are_checked)
 {
     static const char *const TOPICS[] = { "" }, *const FEEDS[] = { "nowhere" };
+    static const char *const MANY[] = { "ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,"
+                                        "ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a,ipc://a" };
     const struct loyalty_events_options wrong[] = {
         { .after = -2, .silence_ms = 1 },
         { .silence_ms = 0 },
         { .silence_ms = 600001 },
         { .silence_ms = 1, .feeds = FEEDS, .feed_count = 1 },
-        { .silence_ms = 1, .feed_count = 17 },
+        { .silence_ms = 1, .feeds = MANY, .feed_count = 1 },
         { .silence_ms = 1, .topics = TOPICS, .topic_count = 1 },
         { .silence_ms = 1, .topic_count = 33 },
     };

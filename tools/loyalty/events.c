@@ -19,7 +19,7 @@ static const struct command_help HELP = {
     "on; --from 1 begins with the first. What the feeds do not bring is read from the engine.",
 };
 
-enum { LIST_MAX = 32, LIST_BYTES_MAX = 2048, LOOK_MS = 200 };
+enum { TOPICS_MAX = 32, LIST_BYTES_MAX = 2048, LOOK_MS = 200 };
 
 struct follower {
     struct loyalty_events *events;
@@ -38,14 +38,14 @@ stop (int number)
     stopped = 1;
 }
 
-/* Cuts a list with commas, in place. How many there are; -1: more than LIST_MAX. */
+/* Cuts a list with commas, in place. How many there are; -1: more than TOPICS_MAX. */
 static int
-list_cut (char *text, const char *list[LIST_MAX])
+list_cut (char *text, const char *list[TOPICS_MAX])
 {
     int count = 0;
     char *rest = NULL;
     for (char *one = strtok_r (text, ",", &rest); one != NULL; one = strtok_r (NULL, ",", &rest)) {
-        if (count == LIST_MAX)
+        if (count == TOPICS_MAX)
             return -1;
         list[count++] = one;
     }
@@ -158,7 +158,7 @@ struct wanted {
     long from;
     bool no_follow;
     char feed_text[LIST_BYTES_MAX], topic_text[LIST_BYTES_MAX];
-    const char *feeds[LIST_MAX], *topics[LIST_MAX];
+    const char *feeds[1], *topics[TOPICS_MAX];
 };
 
 /* Finds the engine and its feeds, and fills in the options of both. The exit code; it is printed what is wrong. */
@@ -173,16 +173,17 @@ resolve (struct wanted *wanted, struct loyalty_options *settings, struct loyalty
         locate_feeds (wanted->feed, wanted->where.endpoint, wanted->where.data, wanted->feed_text,
                       sizeof wanted->feed_text, &err) < 0)
         return output_error (&err, json);
-    int feeds = list_cut (wanted->feed_text, wanted->feeds), topics = list_cut (wanted->topic_text, wanted->topics);
-    if (feeds < 0 || topics < 0)
-        return options_wrong (&HELP, "--feed and --topic take at most %d each", LIST_MAX);
+    int topics = list_cut (wanted->topic_text, wanted->topics);
+    if (topics < 0)
+        return options_wrong (&HELP, "--topic takes at most %d", TOPICS_MAX);
     loyalty_events_options_init (options);
     options->after = wanted->from > 0 ? wanted->from - 1 : LOYALTY_EVENTS_NEW;
+    wanted->feeds[0] = wanted->feed_text;
     options->feeds = wanted->feeds;
-    options->feed_count = (unsigned)feeds;
+    options->feed_count = wanted->feed_text[0] != '\0';
     options->topics = wanted->topics;
     options->topic_count = (unsigned)topics;
-    if (feeds == 0)
+    if (options->feed_count == 0)
         options->silence_ms = LOOK_MS; /* without a feed the engine is asked so often */
     return EXIT_DONE;
 }

@@ -21,7 +21,7 @@ class Subscription:
     """What following has in common for both clients: the options, the place in the feed, what went wrong."""
 
     def __init__(self, client, after, topics, feeds, silence, feed_key):
-        feeds = [feeds] if isinstance(feeds, str) else list(feeds)
+        feeds = feeds.split(",") if isinstance(feeds, str) else list(feeds)
         topics = [topics] if isinstance(topics, str) else list(topics)
         if not all(isinstance(one, str) and "://" in one for one in feeds):
             raise InvalidRequest("feeds: each must be like tcp://HOST:PORT or ipc://PATH")

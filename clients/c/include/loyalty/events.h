@@ -37,8 +37,8 @@ struct loyalty_events;
 
 struct loyalty_events_options {
     int64_t after;            /* the number of the last event had; 0: none yet; LOYALTY_EVENTS_NEW */
-    const char *const *feeds; /* endpoints of every feed. Copied */
-    unsigned feed_count;      /* 0: none; then new events are asked for every `silence_ms`; at most 16 */
+    const char *const *feeds; /* endpoints of every feed, at most 16; each may be several, with commas. Copied */
+    unsigned feed_count;      /* 0: none; then new events are asked for every `silence_ms` */
     const char *const *topics; /* names of the topics wanted ("order.processed"). Copied */
     unsigned topic_count;     /* 0: all; at most 32 */
     unsigned silence_ms;      /* nothing heard of any feed for so long: the engine is asked; 1 .. 600000 */
