@@ -1,5 +1,6 @@
 /* event.c - see event.h. */
 #include "render/event.h"
+#include "base/log.h"
 #include "render/order_parts.h"
 #include "wire/msgpack.h"
 
@@ -414,21 +415,26 @@ event_render (const struct event_change *change, enum topic topic, int64_t numbe
 {
     size_t start = out->size;
     int status = 0;
-    if (change->order_ref != 0 && change->record == NULL)
+    if (change->is_damaged)
+        in_short (change, topic, number, STR ("damaged"), out);
+    else if (change->order_ref != 0 && change->record == NULL)
         in_short (change, topic, number, STR ("retention"), out);
     else if (change->record != NULL)
         status = render_order_event (change, topic, number, currency_digits, out, err);
     else
         status = render_body (change, topic, number, out, err);
-    if (status == 0 && change->record != NULL && out->size - start > EVENT_BYTES_MAX) {
+    if (status < 0) {
+        log_error ("event %lld (%s): %s", (long long)number, topic_name (topic), err->message);
+        out->size = start;
+        in_short (change, topic, number, STR ("damaged"), out);
+    }
+    if (change->record != NULL && out->size - start > EVENT_BYTES_MAX) {
         out->size = start;
         order_in_short (change, topic, number, currency_digits, out);
     }
-    if (status == 0 && out->size - start > EVENT_BYTES_MAX) {
+    if (out->size - start > EVENT_BYTES_MAX) {
         out->size = start;
         in_short (change, topic, number, STR ("size"), out);
     }
-    if (status < 0)
-        return -1;
     return out->failed ? error_set (err, ERROR_INTERNAL, "out of memory for an event") : 0;
 }

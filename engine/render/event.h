@@ -17,7 +17,8 @@ struct event_change {
     int16_t bucket;
     int64_t order_ref, card_id, partner_id; /* 0: none. partner_id < 0: one who was forgotten */
     struct str body;                        /* without an order: a map of the events' own fields; empty: none */
-    const struct order_record *record;      /* with an order; NULL: it is past its retention */
+    const struct order_record *record;      /* with an order; NULL: it is past its retention, or cannot be read: */
+    bool is_damaged;                        /* its events are told without fields of their own */
 };
 
 /* How many events it is. */
@@ -34,8 +35,9 @@ event_first (uint32_t topics)
     return (enum topic) (__builtin_ctz (topics) + 1);
 }
 
-/* Appends one event, a map; `topic` is one of the change's, `number` the event's. -1: internal, for a body that is damaged, or no
- * memory; what was appended by then has to be cut off by the caller. */
+/* Appends one event, a map; `topic` is one of the change's, `number` the event's. What is damaged is logged, and told as such: an
+ * event that could not be told would be a gap for ever. -1: internal, no memory; what was appended by then has to be cut off by the
+ * caller. */
 int event_render (const struct event_change *change, enum topic topic, int64_t number, unsigned currency_digits,
                   struct buf *out, struct error *err);
 

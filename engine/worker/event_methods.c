@@ -1,5 +1,6 @@
 /* event_methods.c - see event_methods.h. */
 #include "worker/event_methods.h"
+#include "base/log.h"
 #include "render/event.h"
 #include "render/render.h"
 #include "wire/msgpack.h"
@@ -63,19 +64,23 @@ int_or_0 (const PGresult *result, int row, int column)
     return pg_is_null (result, row, column) ? 0 : pg_int (result, row, column);
 }
 
-/* The change of a row; its order's record is decoded into the scratch. */
+/* The change of a row; its order's record is decoded into the scratch. One that cannot be read keeps nobody from what comes after
+ * it. */
 static int
 change_of (struct reading *reading, const PGresult *page, int row, struct event_change *change)
 {
     struct order_record *record = NULL;
+    struct error err;
+    bool is_damaged = false;
     arena_reset (reading->scratch);
     if (!pg_is_null (page, row, RECORD)) {
         record = arena_new_of (reading->scratch, struct order_record);
         if (record == NULL)
             return request_fail (reading->request, ERROR_INTERNAL, "the worker is out of memory");
-        if (order_record_decode (pg_text (page, row, RECORD), reading->scratch, record, &reading->request->error) < 0)
-            return -1;
+        is_damaged = order_record_decode (pg_text (page, row, RECORD), reading->scratch, record, &err) < 0;
     }
+    if (is_damaged)
+        log_error ("the order of event %lld: %s", (long long)pg_int (page, row, NUMBER), err.message);
     *change =
         (struct event_change){ .number = pg_int (page, row, NUMBER),
                                .topics = (uint32_t)pg_int (page, row, CHANGE_TOPICS),
@@ -85,7 +90,8 @@ change_of (struct reading *reading, const PGresult *page, int row, struct event_
                                .card_id = int_or_0 (page, row, CARD_ID),
                                .partner_id = int_or_0 (page, row, PARTNER_ID),
                                .body = pg_is_null (page, row, BODY) ? (struct str){ 0 } : pg_text (page, row, BODY),
-                               .record = record };
+                               .record = is_damaged ? NULL : record,
+                               .is_damaged = is_damaged };
     return 0;
 }
 
@@ -116,7 +122,7 @@ static int
 read_page (struct reading *reading, int64_t end, bool *more)
 {
     struct pg_params params = { .arena = reading->executor->transaction };
-    struct event_change change;
+    struct event_change change = { 0 };
     uint32_t left = reading->limit - reading->count;
     uint32_t size = left < PAGE_CHANGES ? left : PAGE_CHANGES;
     int status = 0;

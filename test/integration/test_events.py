@@ -538,3 +538,12 @@ def test_what_is_not_kept_any_more_is_too_old(own_engine):
     assert [event["number"] for event in page["events"]] == [4, 5] and page["oldest"] == 4
     own_engine.query("DELETE FROM orders")
     assert [event["left_out"] for event in own_engine.call("events.read", {"after": 3})["events"]] == ["retention"] * 2
+
+
+def test_an_event_that_cannot_be_read_keeps_nobody_from_the_next(own_engine):
+    replies = [own_engine.call("order.process", order()) for _ in range(3)]
+    all_numbered(own_engine)
+    own_engine.query("UPDATE orders SET record = '\\x01' WHERE order_ref = (SELECT order_ref FROM request_keys WHERE key = %s)", (replies[1]["order_id"],))
+    events = own_engine.call("events.read", {"after": 0})["events"]
+    assert [event.get("left_out") for event in events] == [None, "damaged", None]
+    assert events[2]["order_id"] == replies[2]["order_id"]
