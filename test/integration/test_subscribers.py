@@ -337,8 +337,14 @@ def test_a_subscriber_that_does_not_keep_up_reads_what_it_missed(log, feed, foll
     feed.wait_for_subscriber(events)
     count, log.page_max = 12000, 200
     feed.publish(*log.add(count, text="x" * 2000))  # far more than all buffers on the way take
-    feed.tip()
-    assert numbers(events, count) == list(range(1, count + 1))
+    taken = []
+    while len(taken) < count:
+        event = events.next(0.2)
+        if event is None:
+            feed.tip()  # the one before was lost too
+        else:
+            taken.append(event["number"])
+    assert taken == list(range(1, count + 1))
     assert events.stats["gaps"] >= 1
 
 
