@@ -21,6 +21,13 @@ enum {
 /* In zmq.h this constant is hidden behind its draft API, but the option itself has been there since 4.3. */
 enum { OPTION_ZAP_ENFORCE_DOMAIN = 93 };
 
+/* What is logged of one kind: a line a second at most. */
+struct complaint {
+    bool was_logged;
+    int64_t logged_us;
+    uint64_t unlogged; /* those since that no line was written about */
+};
+
 struct guard {
     void *zmq_context, *zap; /* zap NULL: no keys */
     char keys_file[PATH_MAX];
@@ -29,8 +36,7 @@ struct guard {
     struct handshake_watch watches[WATCHES_MAX];
     unsigned watch_count;
     struct guard_counters counters;
-    int64_t logged_us;
-    uint64_t unlogged; /* refusals since that no line was written about */
+    struct complaint refused, broken;
 };
 
 static const struct listed_key EVERYBODY = { .roles = ROLES_ANY | ROLE_WORKER };
@@ -68,7 +74,6 @@ guard_new (void *zmq_context, const char *keys_file, struct error *err)
         return NULL;
     }
     guard->zmq_context = zmq_context;
-    guard->logged_us = INT64_MIN;
     if (keys_file == NULL)
         return guard;
     if (snprintf (guard->keys_file, sizeof guard->keys_file, "%s", keys_file) >= PATH_MAX)
@@ -125,19 +130,18 @@ guard_socket (struct guard *guard)
 }
 
 static void
-log_refusal (struct guard *guard, int64_t now_us, const char *reason)
+complain (struct complaint *complaint, int64_t now_us, const char *reason)
 {
-    if (guard->logged_us != INT64_MIN && now_us - guard->logged_us < LOG_EVERY_US) {
-        guard->unlogged++;
+    if (complaint->was_logged && now_us - complaint->logged_us < LOG_EVERY_US) {
+        complaint->unlogged++;
         return;
     }
-    if (guard->unlogged > 0)
+    if (complaint->unlogged > 0)
         log_warning ("a connection was refused: %s (and %llu others that were not logged)", reason,
-                     (unsigned long long)guard->unlogged);
+                     (unsigned long long)complaint->unlogged);
     else
         log_warning ("a connection was refused: %s", reason);
-    guard->logged_us = now_us;
-    guard->unlogged = 0;
+    *complaint = (struct complaint){ .was_logged = true, .logged_us = now_us };
 }
 
 static bool
@@ -200,7 +204,7 @@ serve_one (struct guard *guard, int64_t now_us)
         guard->counters.admitted++;
     } else {
         guard->counters.refused++;
-        log_refusal (guard, now_us, verdict.reason);
+        complain (&guard->refused, now_us, verdict.reason);
     }
     for (unsigned i = 0; i < count; i++)
         zmq_msg_close (&messages[i]);
@@ -217,10 +221,10 @@ count_broken (struct guard *guard, int64_t now_us)
             if (handshake != HANDSHAKE_MISMATCH && handshake != HANDSHAKE_BROKEN)
                 continue;
             guard->counters.broken++;
-            log_refusal (guard, now_us,
-                         handshake == HANDSHAKE_MISMATCH
-                             ? guard->zap != NULL ? "it has no CURVE key" : "it has CURVE keys, and here are none"
-                             : "its handshake broke off, or is for another server key");
+            complain (&guard->broken, now_us,
+                      handshake != HANDSHAKE_MISMATCH ? "its handshake broke off, or is for another server key"
+                      : guard->zap != NULL            ? "it has no CURVE key"
+                                                      : "it has CURVE keys, and here are none");
         }
     }
 }

@@ -33,7 +33,7 @@ int guard_protect (struct guard *guard, void *socket, enum door door, struct err
 
 /* To be polled for ZMQ_POLLIN; NULL without keys. */
 void *guard_socket (struct guard *guard);
-/* Answers handshakes, counts, logs what was refused (a line a second at most). Call it when guard_socket can be read,
+/* Answers handshakes, counts, logs what was refused (a line a second of each kind at most). Call it when guard_socket can be read,
  * and several times a second. */
 void guard_serve (struct guard *guard, int64_t now_us);
 

@@ -180,8 +180,8 @@ socket_bind (void *socket, const char *endpoint, bool insecure, char bound[SOCKE
     zmq_getsockopt (socket, ZMQ_MECHANISM, &mechanism, &size);
     if (!insecure && mechanism != ZMQ_CURVE && !endpoint_is_local (endpoint))
         return error_set (err, ERROR_FORBIDDEN,
-                          "%s can be reached from other machines, and without keys anyone there could give orders: "
-                          "bind to loopback or ipc, make keys (loyalty keys), or say --insecure",
+                          "%s can be reached from other machines: make keys (loyalty keys), bind to loopback or ipc, "
+                          "or say --insecure",
                           endpoint);
     if (zmq_bind (socket, endpoint) != 0)
         return error_set (err, ERROR_UNAVAILABLE, "cannot bind %s: %s", endpoint, zmq_strerror (errno));

@@ -20,7 +20,7 @@ class KeyRing:
 
     def __init__(self, folder=None):
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="loyalty-keys-"))
-        self.list = self.folder / "keys.conf"
+        self.list = self.folder / "keys.conf"  # made by the command with the first key
         if folder is None:
             atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
 

@@ -45,9 +45,16 @@ class Broker:
         assert len(words) == 3 and words[0] == "ready", f"{words}: {self.log_text()}"
         self.client_endpoint, self.worker_endpoint = words[1:]
 
-    @staticmethod
-    def keys():
-        return ["--keys", str(curve.common_ring().list)] if curve.IS_ON else []
+    has_keys = curve.IS_ON
+
+    def keys(self):
+        """Options for the broker."""
+        return ["--keys", str(curve.common_ring().list)] if self.has_keys else []
+
+    def protect(self, socket, endpoint):
+        """Keys for a socket that is to connect to the endpoint."""
+        if self.has_keys:
+            curve.protect(socket)
 
     def write_config(self, **settings):
         # A test's own worker is not to be taken for dead on a busy machine.
@@ -92,7 +99,7 @@ class Broker:
     def dealer(self, endpoint):
         dealer = self.context.socket(zmq.DEALER)
         dealer.linger = 0
-        curve.protect(dealer)
+        self.protect(dealer, endpoint)
         dealer.connect(endpoint)
         self.sockets.append(dealer)
         return dealer

@@ -131,7 +131,7 @@ feed_describe (struct supervisor *up, long index)
     if (plan->schedule) {
         child_argument (place->child, "--broker");
         child_argument (place->child, up->endpoints); /* known by the time that it is started */
-        child_option (place->child, "--key-file", plan->keys->admin);
+        child_option (place->child, "--key-file", plan->keys->feed);
     }
 }
 

@@ -145,6 +145,7 @@ class Rotation:
         count = len(settings.endpoints)
         self.index = count - 1 if settings.in_order else random.randrange(count)  # going on takes the next
         self.failures = 0  # sockets given up since a broker last served
+        self.refusals = 0  # of handshakes, one after another
         self.not_before = 0.0
         self.liveness = None  # of the socket in use
 
