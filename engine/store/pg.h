@@ -59,6 +59,10 @@ bool pg_connected (const struct pg *pg);
 bool pg_is_unfit (const struct pg *pg);
 /* Takes note of what schema_state says. -1: none for this program (store_schema_fits); the connection is closed. */
 int pg_fits (struct pg *pg, int version, int compatible_from, struct error *err);
+/* Whether a connection string (may be NULL) holds a password: on a command line everybody on the machine can read it. */
+bool pg_url_shows_password (const char *url);
+#define PG_PASSWORD_HINT \
+    "a password on the command line can be read by everybody on this machine: put it into a file that PGPASSFILE or PGSERVICEFILE names"
 /* A plain connection to the same server, for whoever runs statements of its own; closed with PQfinish. NULL: `unavailable`. */
 PGconn *pg_open_plain (const char *url, const char *application, int connect_timeout_ms, struct error *err);
 /* Closes the connection; the next pg_ensure makes a new one. */

@@ -341,3 +341,14 @@ pg_open_plain (const char *url, const char *application, int connect_timeout_ms,
     free (pg.ports);
     return best.connection;
 }
+
+bool
+pg_url_shows_password (const char *url)
+{
+    PQconninfoOption *options = url == NULL ? NULL : PQconninfoParse (url, NULL);
+    bool found = false;
+    for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+        found = found || (strcmp (option->keyword, "password") == 0 && option->val != NULL && option->val[0] != '\0');
+    PQconninfoFree (options);
+    return found;
+}

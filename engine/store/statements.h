@@ -28,6 +28,12 @@
     X (ROLLBACK, "ROLLBACK")                                                                                   \
     /* For this transaction only. */                                                                           \
     X (LOCKS_BRIEFLY, "SELECT set_config('lock_timeout', '100', true)")                                        \
+    /* How late a standby is, in ms: null where it cannot tell, since nobody sends to it. A primary is never late. */ \
+    X (REPLICA_LAG,                                                                                            \
+       "SELECT CASE WHEN NOT pg_is_in_recovery() THEN 0 "                                                      \
+       "WHEN NOT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) THEN NULL "                   \
+       "WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "                                     \
+       "ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000 END::int8")        \
     X (CONFIRM_STORED,                                                                                         \
        "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' THEN pg_logical_emit_message(true, 'loyalty', '') END") \
     /* -------- start */                                                                                       \

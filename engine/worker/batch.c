@@ -255,3 +255,39 @@ batch_read (struct executor *executor, struct request **requests, unsigned count
     if (kept > 0)
         run (executor, left, kept);
 }
+
+/* Whether the replica may be asked: it answers, and what it shows is recent enough. */
+static bool
+is_recent (struct executor *executor, struct error *err)
+{
+    enum pg_failure failure;
+    executor->stats.replica_lag_ms = -1;
+    if (executor_ready (executor, err) < 0)
+        return false;
+    PGresult *result =
+        pg_run (executor->pg, STATEMENT_REPLICA_LAG, NULL, executor_deadline_us (executor), &failure, err);
+    if (result != NULL && !pg_is_null (result, 0, 0))
+        executor->stats.replica_lag_ms = pg_int (result, 0, 0);
+    PQclear (result);
+    if (result == NULL)
+        return false;
+    int64_t lag_ms = executor->stats.replica_lag_ms;
+    return lag_ms >= 0 && lag_ms <= executor->settings->replica_lag_ms;
+}
+
+/* Everything that went wrong here is left to the primary too: what is not found may only not have come yet. */
+void
+batch_read_late (struct executor *executor, struct request **requests, unsigned count)
+{
+    struct error err;
+    executor_begin (executor);
+    executor_set_patience (executor, requests, count);
+    bool answers = is_recent (executor, &err);
+    if (answers)
+        batch_read (executor, requests, count);
+    for (unsigned i = 0; i < count; i++)
+        if (!answers || requests[i]->status != REQUEST_DONE) {
+            requests[i]->status = REQUEST_DEFERRED;
+            executor->stats.replica_declined++;
+        }
+}

@@ -13,4 +13,7 @@ void batch_run (struct executor *executor, struct request **requests, unsigned c
 /* Runs reads: each in the snapshot of one read-only transaction. */
 void batch_read (struct executor *executor, struct request **requests, unsigned count);
 
+/* The same with a replica: what it cannot answer, or not recently enough, is DEFERRED, for the primary to answer. */
+void batch_read_late (struct executor *executor, struct request **requests, unsigned count);
+
 #endif

@@ -51,6 +51,9 @@ read_state (struct reading *reading, const struct wire_value *after)
     reading->last = pg_int (result, 0, 1);
     PQclear (result);
     reading->after = after->present ? after->integer : reading->last;
+    /* Whoever has all that the replica has asks for what it has not yet. */
+    if (reading->executor->kind == EXECUTOR_REPLICA && reading->after >= reading->last)
+        return request_fail (reading->request, ERROR_UNAVAILABLE, "the replica has no newer event");
     if (reading->after >= reading->oldest - 1)
         return 0;
     request_fail (reading->request, ERROR_TOO_OLD, "event %lld is not kept any more: the oldest is %lld",

@@ -12,8 +12,10 @@ enum {
     REQUESTS_BYTES_MAX = 512 * 1024 * 1024,
     TRANSACTION_BYTES_MAX = 512 * 1024 * 1024,
     CONNECT_TIMEOUT_MS = 2000,
+    REPLICA_CONNECT_TIMEOUT_MS = 500,
     LOCK_SLACK_MS = 1000,
 };
+#define REPLICA_PATIENCE_US (1000 * INT64_C (1000))
 #define PARTITIONS_EVERY_US (3600 * INT64_C (1000000))
 
 int
@@ -39,18 +41,29 @@ request_tells_of (struct request *request, int64_t partner_id)
 
 int
 executor_init (struct executor *executor, const struct worker_settings *settings, const struct lease *lease,
-               bool reading, struct error *err)
+               enum executor_kind kind, struct error *err)
 {
-    *executor = (struct executor){ .settings = settings, .lease = lease, .reading = reading };
+    static const struct {
+        const char *application;
+        int connect_timeout_ms;
+    } KINDS[] = {
+        [EXECUTOR_BATCH] = { "loyalty-worker batch", CONNECT_TIMEOUT_MS },
+        [EXECUTOR_READ] = { "loyalty-worker read", CONNECT_TIMEOUT_MS },
+        /* Whoever waits for it could have been answered by the primary. */
+        [EXECUTOR_REPLICA] = { "loyalty-worker replica", REPLICA_CONNECT_TIMEOUT_MS },
+    };
+    *executor =
+        (struct executor){ .settings = settings, .lease = lease, .kind = kind, .reading = kind != EXECUTOR_BATCH };
     executor->engine = &executor->engine_storage;
     executor->patience_us = settings->statement_timeout_ms * INT64_C (1000);
     struct pg_options options = {
-        .url = settings->database,
-        .application = reading ? "loyalty-worker read" : "loyalty-worker batch",
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .url = kind == EXECUTOR_REPLICA ? settings->replica : settings->database,
+        .application = KINDS[kind].application,
+        .connect_timeout_ms = KINDS[kind].connect_timeout_ms,
         .lock_timeout_ms = settings->lock_timeout_ms,
         .idle_in_transaction_timeout_ms = settings->idle_in_transaction_timeout_ms,
-        .read_only = reading,
+        .read_only = executor->reading,
+        .replica = kind == EXECUTOR_REPLICA,
     };
     executor->pg = pg_new (&options);
     executor->requests = arena_new (REQUESTS_BYTES_MAX);
@@ -87,6 +100,10 @@ executor_set_patience (struct executor *executor, struct request *const *request
     for (unsigned i = 0; i < count; i++)
         if (requests[i]->deadline_us - now_us > left_us)
             left_us = requests[i]->deadline_us - now_us;
+    if (executor->kind == EXECUTOR_REPLICA) {
+        executor->patience_us = REPLICA_PATIENCE_US; /* the primary can still answer after that */
+        return;
+    }
     int64_t least_us = (executor->settings->lock_timeout_ms + LOCK_SLACK_MS) * INT64_C (1000);
     int64_t most_us = executor->settings->statement_timeout_ms * INT64_C (1000);
     int64_t patience_us = left_us / 4 * 3 > least_us ? left_us / 4 * 3 : least_us;

@@ -1,6 +1,6 @@
 /* executor.h - what runs requests: a connection, a catalog, an arena for the requests and one for the transaction.
  *
- * A worker has two: one for the batch, one for reads; each belongs to one thread. */
+ * A worker has one for the batch, one for reads, and one for reads from a replica where there is one; each belongs to one thread. */
 #ifndef WORKER_EXECUTOR_H
 #define WORKER_EXECUTOR_H
 
@@ -14,11 +14,20 @@ struct id_block {
     int64_t next, end;
 };
 
+/* What an executor is for: a worker has one of each; the last only where a replica is known. */
+enum executor_kind {
+    EXECUTOR_BATCH,
+    EXECUTOR_READ,
+    EXECUTOR_REPLICA, /* reads that may be late, from a standby */
+};
+
 struct executor_stats {
     uint64_t batches, requests, retries, bisections, failures;
     uint64_t batch_requests_max;
     uint64_t database_us, evaluate_us; /* time spent waiting for the database, and evaluating */
     struct pg_server server;
+    int64_t replica_lag_ms;            /* as it was found last; -1: unknown, or no replica answers */
+    uint64_t replica_declined;         /* requests that were left to the primary */
 };
 
 /* Ids that are wanted besides those that requests name. */
@@ -39,7 +48,8 @@ struct executor {
     struct unit unit;
     struct id_block order_ids, card_ids;
     struct executor_stats stats;
-    bool reading;              /* the executor of reads: snapshots, no locks */
+    enum executor_kind kind;
+    bool reading;              /* not that of the batch: snapshots, no locks */
     bool hurried;              /* locks were waited for in vain just now: wait for them only briefly */
     bool settings_read;
     unsigned history;          /* pg_server: of what was read and reserved */
@@ -48,8 +58,8 @@ struct executor {
     struct engine_settings engine_storage;
 };
 
-int executor_init (struct executor *executor, const struct worker_settings *settings, const struct lease *lease, bool reading,
-                   struct error *err);
+int executor_init (struct executor *executor, const struct worker_settings *settings, const struct lease *lease,
+                   enum executor_kind kind, struct error *err);
 void executor_free (struct executor *executor);
 
 /* Connects when needed, reads the settings once. -1: `unavailable`. */

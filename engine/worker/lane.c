@@ -49,8 +49,8 @@ lane_thread (void *context)
 }
 
 struct lane *
-lane_new (const struct worker_settings *settings, const struct lease *lease, bool reading, lane_run *run, int done_fd,
-          struct error *err)
+lane_new (const struct worker_settings *settings, const struct lease *lease, enum executor_kind kind, lane_run *run,
+          int done_fd, struct error *err)
 {
     struct lane *lane = calloc (1, sizeof *lane);
     if (lane == NULL || (lane->requests = calloc (settings->batch_max, sizeof *lane->requests)) == NULL) {
@@ -63,7 +63,7 @@ lane_new (const struct worker_settings *settings, const struct lease *lease, boo
     lane->capacity = settings->batch_max;
     pthread_mutex_init (&lane->mutex, NULL);
     pthread_cond_init (&lane->changed, NULL);
-    if (executor_init (&lane->executor, settings, lease, reading, err) == 0) {
+    if (executor_init (&lane->executor, settings, lease, kind, err) == 0) {
         if (pthread_create (&lane->thread, NULL, lane_thread, lane) == 0)
             return lane;
         executor_free (&lane->executor);

@@ -1,6 +1,6 @@
 /* lane.h - a thread that runs requests, and the hand-over to it: one list at a time, there and back.
  *
- * The worker has two: one runs the batches, one the reads. The thread that owns the sockets never waits for
+ * The worker has one that runs the batches, one for the reads, and one for reads from a replica. The thread that owns the sockets never waits for
  * the database, and the database never waits for a socket. */
 #ifndef WORKER_LANE_H
 #define WORKER_LANE_H
@@ -12,8 +12,8 @@ struct lane;
 typedef void lane_run (struct executor *executor, struct request **requests, unsigned count);
 
 /* Starts the thread. `done_fd` (an eventfd) is written to whenever a list is done. */
-struct lane *lane_new (const struct worker_settings *settings, const struct lease *lease, bool reading, lane_run *run, int done_fd,
-                       struct error *err);
+struct lane *lane_new (const struct worker_settings *settings, const struct lease *lease, enum executor_kind kind, lane_run *run,
+                       int done_fd, struct error *err);
 /* Waits for the list in hand, ends the thread. */
 void lane_destroy (struct lane **lane);
 

@@ -16,7 +16,10 @@ static const char USAGE[] =
     "Takes requests from the workers' port of one or several brokers and runs them against PostgreSQL.\n"
     "\n"
     "  --broker ENDPOINT      a broker's workers' port, as in tcp://127.0.0.1:5701 or ipc:///run/loyalty/workers\n"
-    "  --database URL         postgresql://… (default: the environment variable LOYALTY_DATABASE)\n"
+    "  --database URL         postgresql://… without a password (default: the environment variable LOYALTY_DATABASE)\n"
+    "  --replica URL          a standby, for reads that may be late: order.get, order.explain, card.history, "
+    "events.read\n"
+    "  --replica-lag-ms N     one that is later than this is not asked, 0 to 3600000 (default 2000)\n"
     "  --name NAME            for statistics and logs (default: worker)\n"
     "  --key-file FILE        this worker's keys, made by `loyalty keys` with the role worker (default: LOYALTY_KEY)\n"
     "  --credit N             requests in hand at most, per broker, 1 to 4096 (default 128)\n"
@@ -47,10 +50,27 @@ number (const char *text, long least, long most)
 int
 main (int argc, char **argv)
 {
-    enum { BROKER = 1, DATABASE, NAME, KEY, CREDIT, BATCH, GATHER, LOCK_TIMEOUT, COMMIT_TIMEOUT, LOG, HELP, VERSION };
+    enum {
+        BROKER = 1,
+        DATABASE,
+        REPLICA,
+        REPLICA_LAG,
+        NAME,
+        KEY,
+        CREDIT,
+        BATCH,
+        GATHER,
+        LOCK_TIMEOUT,
+        COMMIT_TIMEOUT,
+        LOG,
+        HELP,
+        VERSION
+    };
     static const struct option OPTIONS[] = {
         { "broker", required_argument, NULL, BROKER },
         { "database", required_argument, NULL, DATABASE },
+        { "replica", required_argument, NULL, REPLICA },
+        { "replica-lag-ms", required_argument, NULL, REPLICA_LAG },
         { "name", required_argument, NULL, NAME },
         { "key-file", required_argument, NULL, KEY },
         { "credit", required_argument, NULL, CREDIT },
@@ -63,9 +83,11 @@ main (int argc, char **argv)
         { "version", no_argument, NULL, VERSION },
         { NULL, 0, NULL, 0 },
     };
-    const char *brokers[BROKERS_MAX];
+    const char *brokers[BROKERS_MAX], *shown[2] = { NULL, NULL };
     struct worker_settings settings = { .brokers = brokers,
                                         .database = getenv ("LOYALTY_DATABASE"),
+                                        .replica = getenv ("LOYALTY_REPLICA"),
+                                        .replica_lag_ms = 2000,
                                         .name = "worker",
                                         .key_file = getenv ("LOYALTY_KEY"),
                                         .credit = 128,
@@ -87,6 +109,13 @@ main (int argc, char **argv)
             break;
         case DATABASE:
             settings.database = optarg;
+            shown[0] = optarg;
+            break;
+        case REPLICA:
+            settings.replica = shown[1] = optarg;
+            break;
+        case REPLICA_LAG:
+            settings.replica_lag_ms = (int)(value = number (optarg, 0, 3600000));
             break;
         case NAME:
             settings.name = optarg;
@@ -128,6 +157,10 @@ main (int argc, char **argv)
         return usage ("not understood: ", argv[optind]);
     if (settings.broker_count == 0 || settings.database == NULL)
         return usage ("needs --broker and --database", "");
+    if (pg_url_shows_password (shown[0]) || pg_url_shows_password (shown[1]))
+        return usage (PG_PASSWORD_HINT, "");
+    if (settings.replica != NULL && settings.replica[0] == '\0')
+        settings.replica = NULL;
     if (settings.key_file != NULL && settings.key_file[0] == '\0')
         settings.key_file = NULL;
     log_open ("loyalty-worker", (enum log_level)level);

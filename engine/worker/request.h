@@ -11,7 +11,7 @@ enum request_status {
     REQUEST_PENDING,
     REQUEST_DONE,     /* `reply` holds the answer's body */
     REQUEST_FAILED,   /* `error` says why */
-    REQUEST_DEFERRED, /* to be run again, in a later transaction */
+    REQUEST_DEFERRED, /* to be run again, in a later transaction, or by another executor */
 };
 
 /* A stored key, as it was found. */
@@ -73,6 +73,7 @@ struct handler {
     bool alone;        /* its own transaction, in which `execute` runs statements itself */
     bool makes_order;  /* needs an order_ref */
     bool background;   /* waits for locks only briefly: others are in more of a hurry */
+    bool may_be_late;  /* a replica that is late by a moment may answer: what never changes, or is history. Never what is worth money */
 };
 
 /* By method; those of the broker have none. */

@@ -22,6 +22,7 @@
 enum {
     FDS_MAX = 34,
     TICK_MS = 200,
+    REPLICA_PAUSE_MS = 2000,
     BROKERS_MAX = 32,
     REPLY_KEPT_BYTES = 64 * 1024,
     RETRY_AFTER_MS = 100,
@@ -46,8 +47,9 @@ struct service {
     struct certificate certificate; /* of the sockets; empty without keys */
     struct worker_link *link;
     struct lease lease;
-    struct lane *batches, *reads;
-    struct job_queue batch_queue, read_queue;
+    struct lane *batches, *reads, *late_reads; /* late_reads NULL: no replica */
+    struct job_queue batch_queue, read_queue, late_queue;
+    int64_t replica_at_ms;      /* the replica is not asked before */
     unsigned batch_mean_16;     /* requests of the last batches, a sliding mean in sixteenths */
     int64_t batch_submitted_us; /* when the last one was handed over */
     struct job *jobs, *idle;    /* as many as credit was granted */
@@ -125,6 +127,24 @@ refuse (struct service *service, struct job *job, enum error_code code, const ch
     answer (service, job);
 }
 
+/* What a replica has answered; the rest goes to the primary. One that has answered nothing is left in peace for a moment. */
+static void
+collect_late (struct service *service)
+{
+    unsigned count = lane_collect (service->late_reads, service->list), declined = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct job *job = service->list[i]->tag;
+        bool is_answered = job->request.status == REQUEST_DONE;
+        declined += !is_answered;
+        if (is_answered)
+            answer (service, job);
+        else
+            queue_append (&service->read_queue, job);
+    }
+    if (count > 0 && declined == count)
+        service->replica_at_ms = clock_monotonic_ms () + REPLICA_PAUSE_MS;
+}
+
 static void
 collect (struct service *service, struct lane *lane)
 {
@@ -151,6 +171,9 @@ take (struct service *service, struct job *job)
     service->in_hand++;
     if (job->request.method < 0 || HANDLERS[job->request.method].execute == NULL)
         refuse (service, job, ERROR_INVALID_REQUEST, "there is no such method");
+    else if (HANDLERS[job->request.method].may_be_late && service->late_reads != NULL &&
+             clock_monotonic_ms () >= service->replica_at_ms)
+        queue_append (&service->late_queue, job);
     else if (METHOD_TABLE[job->request.method].target == TARGET_READ)
         queue_append (&service->read_queue, job);
     else
@@ -237,7 +260,7 @@ write_stats (struct service *service)
     struct executor_stats batches = lane_stats (service->batches), reads = lane_stats (service->reads);
     struct buf *out = &service->stats;
     buf_clear (out);
-    wire_write_map (out, 15);
+    wire_write_map (out, service->late_reads != NULL ? 19 : 15);
     stat (out, "batches", batches.batches);
     stat (out, "batch_requests", batches.requests);
     stat (out, "batch_requests_max", batches.batch_requests_max);
@@ -255,6 +278,15 @@ write_stats (struct service *service)
     stat (out, "timeline", (uint64_t)batches.server.timeline);
     stat (out, "connects", batches.server.connects + reads.server.connects);
     stat (out, "in_doubt", batches.server.in_doubt);
+    if (service->late_reads == NULL)
+        return;
+    struct executor_stats late = lane_stats (service->late_reads);
+    wire_write_cstr (out, "replica");
+    wire_write_cstr (out, late.server.name);
+    wire_write_cstr (out, "replica_lag_ms");
+    wire_write_int (out, late.replica_lag_ms);
+    stat (out, "replica_requests", late.requests);
+    stat (out, "replica_declined", late.replica_declined);
 }
 
 /* ---- the loop */
@@ -340,11 +372,15 @@ serve (struct service *service)
         }
         collect (service, service->batches);
         collect (service, service->reads);
+        if (service->late_reads != NULL)
+            collect_late (service);
         look_at_schema (service);
         receive (service);
         look_at_link (service);
         feed_batches (service);
         feed (service, service->reads, &service->read_queue);
+        if (service->late_reads != NULL)
+            feed (service, service->late_reads, &service->late_queue);
         int64_t left_us = (tick_at_ms - clock_monotonic_ms ()) * 1000;
         int64_t more_us = gather_us (service, clock_monotonic_us ());
         if (more_us > 0 && more_us < left_us)
@@ -373,6 +409,7 @@ start (struct service *service, struct error *err)
     unsigned job_count = settings->credit * settings->broker_count;
     queue_begin (&service->batch_queue);
     queue_begin (&service->read_queue);
+    queue_begin (&service->late_queue);
     service->signal_fd = open_signals ();
     service->done_fd = eventfd (0, EFD_NONBLOCK | EFD_CLOEXEC);
     service->zmq = zmq_ctx_new ();
@@ -393,8 +430,13 @@ start (struct service *service, struct error *err)
                                            .name = settings->name,
                                            .credit = settings->credit,
                                            .certificate = settings->key_file != NULL ? &service->certificate : NULL };
-    if ((service->batches = lane_new (settings, &service->lease, false, batch_run, service->done_fd, err)) == NULL ||
-        (service->reads = lane_new (settings, &service->lease, true, batch_read, service->done_fd, err)) == NULL ||
+    if ((service->batches = lane_new (settings, &service->lease, EXECUTOR_BATCH, batch_run, service->done_fd, err)) ==
+            NULL ||
+        (service->reads = lane_new (settings, &service->lease, EXECUTOR_READ, batch_read, service->done_fd, err)) ==
+            NULL ||
+        (settings->replica != NULL &&
+         (service->late_reads = lane_new (settings, &service->lease, EXECUTOR_REPLICA, batch_read_late,
+                                          service->done_fd, err)) == NULL) ||
         (service->link = worker_link_new (&options, err)) == NULL)
         return -1;
     return 0;
@@ -406,6 +448,7 @@ stop (struct service *service)
     unsigned job_count = service->settings->credit * service->settings->broker_count;
     lane_destroy (&service->batches);
     lane_destroy (&service->reads);
+    lane_destroy (&service->late_reads);
     if (service->link != NULL)
         worker_link_destroy (&service->link);
     certificate_wipe (&service->certificate);

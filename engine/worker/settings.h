@@ -8,6 +8,8 @@ struct worker_settings {
     const char *const *brokers; /* worker ports of the brokers */
     unsigned broker_count;
     const char *database;       /* connection URI */
+    const char *replica;        /* of a standby for reads that may be late; NULL: none */
+    int replica_lag_ms;         /* one that is later than this is not asked */
     const char *name;
     const char *key_file;       /* this worker's keys, a certificate; NULL: the brokers have none */
     unsigned credit;            /* requests in hand at most, per broker */

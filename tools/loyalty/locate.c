@@ -1,5 +1,6 @@
 /* locate.c - see locate.h. */
 #include "locate.h"
+#include "store/pg.h"
 #include "up_files.h"
 
 #include <errno.h>
@@ -76,6 +77,8 @@ locate (const char *given, const char *variable, const char *data_given, const c
 {
     if (given == NULL)
         given = locate_variable (variable);
+    else if (pg_url_shows_password (given)) /* an endpoint is no connection string, and has none */
+        return error_set (err, ERROR_INVALID_REQUEST, PG_PASSWORD_HINT);
     if (given != NULL)
         return text_set (text, size, given, field, err);
     json_t *up = locate_up (data_given, err);

@@ -150,6 +150,8 @@ worker_describe (struct supervisor *up, long index)
     }
     worker->args[count] = NULL;
     child_option (worker, "--key-file", up->plan->keys->worker);
+    child_option (worker, "--replica", up->plan->replica_url);
+    child_option (worker, "--replica-lag-ms", up->plan->replica_lag_ms);
 }
 
 static void

@@ -21,7 +21,7 @@ static const struct command_help HELP = {
 };
 
 struct up_options {
-    const char *data, *listen, *keys, *database;
+    const char *data, *listen, *keys, *database, *replica, *replica_lag_ms;
     struct migrate_settings settings;
     long workers, brokers, feeds;
     bool insecure, no_jobs, json;
@@ -145,6 +145,8 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .worker_url = place->urls[CLUSTER_WORKER],
         .feed_url = place->urls[CLUSTER_FEED],
         .fsck_url = place->urls[CLUSTER_FSCK],
+        .replica_url = options->replica,
+        .replica_lag_ms = options->replica_lag_ms,
         .cluster = options->database == NULL ? &place->cluster : NULL,
         .settings = options->settings,
         .workers = options->workers,
@@ -184,6 +186,10 @@ command_up (int argc, char **argv)
           "listen on other addresses than this machine's without keys", 0, 0 },
         { "database", OPTION_TEXT, &options.database, "URL",
           "use this PostgreSQL (14 or newer) instead of a private one; also LOYALTY_DATABASE", 0, 0 },
+        { "replica", OPTION_TEXT, &options.replica, "URL",
+          "a standby of it, for reads that may be late; its password only by file", 0, 0 },
+        { "replica-lag-ms", OPTION_TEXT, &options.replica_lag_ms, "N",
+          "a replica that is later than this is not asked (default 2000)", 0, 0 },
         { "buckets", OPTION_TEXT, &options.settings.buckets, "N",
           "first start: buckets that members are spread over (default 1)", 0, 0 },
         { "currency", OPTION_TEXT, &options.settings.currency, "CODE", "first start: the one currency (default EUR)", 0,
