@@ -28,8 +28,8 @@ struct engine_plan {
     bool insecure;            /* listening elsewhere than on this machine without keys is meant */
     const char *owner_url;    /* the database, for migrate and the other commands; without a password (which is in PGPASSWORD) */
     const char *worker_url, *feed_url, *fsck_url; /* the database as the users of the engine's programs; likewise */
-    const char *replica_url;  /* of a standby for reads that may be late; NULL: none */
-    const char *replica_lag_ms; /* NULL: the worker's default */
+    const char *replica_url;    /* of a standby for reads that may be late; empty: none */
+    const char *replica_lag_ms; /* empty: the worker's default */
     struct cluster *cluster;  /* NULL: the database is the user's own */
     struct migrate_settings settings;
     long workers;             /* 1 .. WORKERS_MAX */

@@ -163,7 +163,7 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
 int
 command_up (int argc, char **argv)
 {
-    struct up_options options = { .workers = 2, .brokers = 1, .feeds = 1 };
+    struct up_options options = { .replica = "", .replica_lag_ms = "", .workers = 2, .brokers = 1, .feeds = 1 };
     const struct option_spec specs[] = {
         { "data", OPTION_TEXT, &options.data, "DIR",
           "the data folder (default: LOYALTY_DATA, else /var/lib/loyalty or ~/.local/share/loyalty)", 0, 0 },
