@@ -16,6 +16,7 @@ struct block {
 struct arena {
     struct block *head; /* the block that is being filled; older ones follow */
     size_t limit, used;
+    bool limit_reached;
 };
 
 int
@@ -76,6 +77,7 @@ arena_reset (struct arena *arena)
     }
     arena->head = keep;
     arena->used = 0;
+    arena->limit_reached = false;
 }
 
 size_t
@@ -84,14 +86,21 @@ arena_used (const struct arena *arena)
     return arena->used;
 }
 
+bool
+arena_limit_reached (const struct arena *arena)
+{
+    return arena->limit_reached;
+}
+
 void *
 arena_alloc (struct arena *arena, size_t size)
 {
-    if (size > SIZE_MAX / 2)
-        return NULL;
+    bool is_absurd = size > SIZE_MAX / 2;
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (size > arena->limit - arena->used)
+    if (is_absurd || size > arena->limit - arena->used) {
+        arena->limit_reached = true;
         return NULL;
+    }
     struct block *block = arena->head;
     if (block == NULL || block->capacity - block->used < size) {
         size_t capacity = size > BLOCK_BYTES ? size : BLOCK_BYTES;
@@ -112,9 +121,7 @@ arena_alloc (struct arena *arena, size_t size)
 void *
 arena_array (struct arena *arena, size_t count, size_t size)
 {
-    if (size != 0 && count > SIZE_MAX / 4 / size)
-        return NULL;
-    return arena_alloc (arena, count * size);
+    return arena_alloc (arena, size != 0 && count > SIZE_MAX / 4 / size ? SIZE_MAX : count * size);
 }
 
 struct str

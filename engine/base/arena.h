@@ -43,6 +43,8 @@ void arena_destroy (struct arena **arena);
 void arena_reset (struct arena *arena);
 /* Bytes handed out since the last reset. */
 size_t arena_used (const struct arena *arena);
+/* Whether more was asked for since then than the limit allows; else what was refused was refused by the machine. */
+bool arena_limit_reached (const struct arena *arena);
 
 /* Zeroed, 16-byte aligned memory; NULL when memory or the limit is exhausted. */
 void *arena_alloc (struct arena *arena, size_t size);

@@ -75,6 +75,8 @@ refuse_type (struct decoder *decoder, const struct place *place, const char *wan
 static bool
 refuse_memory (struct decoder *decoder, const struct place *place)
 {
+    if (!arena_limit_reached (decoder->arena))
+        return refuse (decoder, ERROR_BUSY, place, "there is no memory for the request just now");
     return refuse (decoder, ERROR_TOO_LARGE, place,
                    "the request takes more memory than one may have; send it in parts");
 }

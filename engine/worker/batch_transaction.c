@@ -481,7 +481,16 @@ execute_one (struct attempt *attempt, unsigned index)
     request->status = status == 0 ? REQUEST_DONE : REQUEST_FAILED;
 }
 
-/* A failure of the database in the middle of a request is the whole batch's. */
+/* Whether the transaction cannot go on after a request: the database failed in the middle of it, or the engine itself did, where it may
+ * have taken a part of its effects into the unit already. Without the transaction nothing of them is left; the batch is halved down
+ * to whom it happens again. */
+static bool
+ends_attempt (const struct attempt *attempt, const struct request *request)
+{
+    return attempt->unit->failure != PG_NONE ||
+           (request->status == REQUEST_FAILED && request->error.code == ERROR_INTERNAL);
+}
+
 static int
 execute_all (struct attempt *attempt)
 {
@@ -489,7 +498,7 @@ execute_all (struct attempt *attempt)
     for (unsigned i = 0; i < attempt->count; i++) {
         attempt->unit->failure = PG_NONE;
         execute_one (attempt, i);
-        if (attempt->unit->failure != PG_NONE) {
+        if (ends_attempt (attempt, attempt->requests[i])) {
             *attempt->err = attempt->requests[i]->error;
             return -1;
         }

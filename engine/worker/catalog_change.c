@@ -10,7 +10,7 @@
 static int
 no_memory (struct change *change)
 {
-    return request_fail (change->request, ERROR_TOO_LARGE, "the change is too large for the memory of one request");
+    return request_fail (change->request, ERROR_BUSY, "there is no memory for the change just now");
 }
 
 /* Puts the item's path before the path of an error about a field of it. */

@@ -10,7 +10,7 @@
 static int
 no_memory (struct request *request)
 {
-    return request_fail (request, ERROR_TOO_LARGE, "the order is too large for the memory of one batch");
+    return request_fail (request, ERROR_BUSY, "there is no memory for the order just now");
 }
 
 /* ---- from the body */

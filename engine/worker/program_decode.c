@@ -334,6 +334,6 @@ program_from_record (const struct wire_record *record, struct arena *arena, stru
     if (hours_of (&fields[F_PROGRAM_HOURS], program, err) < 0)
         return -1;
     if (parts_of (fields, arena, program) < 0 || !program_is_whole (program))
-        return error_set (err, ERROR_TOO_LARGE, "the program is too large for the memory of one request");
+        return error_set (err, ERROR_BUSY, "there is no memory for the program just now");
     return 0;
 }

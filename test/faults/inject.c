@@ -121,27 +121,26 @@ call_fails (const PGconn *connection)
 }
 
 /* X (type, name, parameters, arguments, what it returns when it has no memory); the connection comes first */
-#define CALLS(X)                                                                                                             \
-    X (PostgresPollingStatusType, PQconnectPoll, (PGconn * connection), (connection), PGRES_POLLING_FAILED)                   \
-    X (int, PQsetnonblocking, (PGconn * connection, int on), (connection, on), -1)                                            \
-    X (int, PQenterPipelineMode, (PGconn * connection), (connection), 0)                                                      \
-    X (int, PQsendPrepare,                                                                                                    \
-       (PGconn * connection, const char *name, const char *query, int count, const Oid *types),                               \
-       (connection, name, query, count, types), 0)                                                                            \
-    X (int, PQsendQueryPrepared,                                                                                              \
-       (PGconn * connection, const char *name, int count, const char *const *values, const int *lengths, const int *formats,  \
-        int format),                                                                                                          \
-       (connection, name, count, values, lengths, formats, format), 0)                                                        \
-    X (int, PQpipelineSync, (PGconn * connection), (connection), 0)                                                           \
-    X (int, PQflush, (PGconn * connection), (connection), -1)                                                                 \
+#define CALLS(X) \
+    X (PostgresPollingStatusType, PQconnectPoll, (PGconn * connection), (connection), PGRES_POLLING_FAILED) \
+    X (int, PQsetnonblocking, (PGconn * connection, int on), (connection, on), -1) \
+    X (int, PQenterPipelineMode, (PGconn * connection), (connection), 0) \
+    X (int, PQsendPrepare, (PGconn * connection, const char *name, const char *query, int count, const Oid *types), \
+       (connection, name, query, count, types), 0) \
+    X (int, PQsendQueryPrepared, \
+       (PGconn * connection, const char *name, int count, const char *const *values, const int *lengths, \
+        const int *formats, int format), \
+       (connection, name, count, values, lengths, formats, format), 0) \
+    X (int, PQpipelineSync, (PGconn * connection), (connection), 0) \
+    X (int, PQflush, (PGconn * connection), (connection), -1) \
     X (int, PQconsumeInput, (PGconn * connection), (connection), 0)
 
-#define X(type, name, parameters, arguments, failure)                                                                        \
-    type __real_##name parameters;                                                                                            \
-    type __wrap_##name parameters;                                                                                            \
-    type __wrap_##name parameters                                                                                             \
-    {                                                                                                                         \
-        return call_fails (connection) ? (failure) : __real_##name arguments;                                                 \
+#define X(type, name, parameters, arguments, failure) \
+    type __real_##name parameters; \
+    type __wrap_##name parameters; \
+    type __wrap_##name parameters \
+    { \
+        return call_fails (connection) ? (failure) : __real_##name arguments; \
     }
 CALLS (X)
 #undef X
