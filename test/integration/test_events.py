@@ -1,5 +1,6 @@
 """What is told of each change: the events that follow, their fields against the reply and the journal, and reading them (events.read)."""
 
+import contextlib
 import datetime
 import time
 from decimal import Decimal
@@ -527,23 +528,43 @@ def test_a_list_of_topics_has_a_bound(shop):
         shop.call("events.read", {"after": 0, "topics": ["alert"] * 33})
 
 
-def test_what_is_not_kept_any_more_is_too_old(own_engine):
-    for _ in range(5):
-        own_engine.call("order.process", order())
-    all_numbered(own_engine)
-    own_engine.query("UPDATE feed_leader SET dropped = 3")
-    with refused("too_old", oldest="4"):
-        own_engine.call("events.read", {"after": 2})
-    page = own_engine.call("events.read", {"after": 3})
-    assert [event["number"] for event in page["events"]] == [4, 5] and page["oldest"] == 4
-    own_engine.query("DELETE FROM orders")
-    assert [event["left_out"] for event in own_engine.call("events.read", {"after": 3})["events"]] == ["retention"] * 2
+@contextlib.contextmanager
+def changed(shop, change, back):
+    """A change of the tables for as long as a test needs it."""
+    shop.query(change)
+    try:
+        yield
+    finally:
+        shop.query(back)
 
 
-def test_an_event_that_cannot_be_read_keeps_nobody_from_the_next(own_engine):
-    replies = [own_engine.call("order.process", order()) for _ in range(3)]
-    all_numbered(own_engine)
-    own_engine.query("UPDATE orders SET record = '\\x01' WHERE order_ref = (SELECT order_ref FROM request_keys WHERE key = %s)", (replies[1]["order_id"],))
-    events = own_engine.call("events.read", {"after": 0})["events"]
+def test_what_is_not_kept_any_more_is_too_old(shop):
+    start = newest(shop)
+    orders = [shop.call("order.process", order())["order_id"] for _ in range(3)]
+    assert [event["order_id"] for event in read_all(shop, start)] == orders
+    with changed(shop, f"UPDATE feed_leader SET dropped = {start + 1}", "UPDATE feed_leader SET dropped = 0"):
+        with refused("too_old", oldest=str(start + 2)):
+            shop.call("events.read", {"after": start})
+        page = shop.call("events.read", {"after": start + 1})
+        assert [event["order_id"] for event in page["events"]] == orders[1:] and page["oldest"] == start + 2
+
+
+def test_of_an_order_past_its_retention_the_rest_is_told(shop):
+    start = newest(shop)
+    shop.call("order.process", order())
+    (whole,) = read_all(shop, start)
+    hide = f"UPDATE feed SET order_ref = -order_ref WHERE number = {start + 1}"  # as if its record were gone
+    with changed(shop, hide, hide):
+        assert read_all(shop, start) == [{"number": start + 1, "topic": "order.processed", "at": whole["at"], "left_out": "retention"}]
+
+
+def test_an_event_that_cannot_be_read_keeps_nobody_from_the_next(shop):
+    start = newest(shop)
+    replies = [shop.call("order.process", order()) for _ in range(3)]
+    all_numbered(shop)
+    ((ref, record),) = shop.query("SELECT order_ref, record FROM orders JOIN request_keys USING (order_ref) WHERE key = %s", (replies[1]["order_id"],))
+    damaged = f"UPDATE orders SET record = '\\x01' WHERE order_ref = {ref}"
+    with changed(shop, damaged, f"UPDATE orders SET record = '\\x{bytes(record).hex()}' WHERE order_ref = {ref}"):
+        events = shop.call("events.read", {"after": start})["events"]
     assert [event.get("left_out") for event in events] == [None, "damaged", None]
     assert events[2]["order_id"] == replies[2]["order_id"]
