@@ -1,5 +1,6 @@
 /* settings.c - reading, checking and printing the settings of settings.h. */
 #include "broker/settings.h"
+#include "config/config_file.h"
 
 #include <czmq.h>
 
@@ -26,7 +27,6 @@ static const struct text_setting {
 #undef X
 };
 
-enum { FILE_BYTES_MAX = 65536 };
 enum { NUMBER_COUNT = sizeof NUMBERS / sizeof NUMBERS[0], TEXT_COUNT = sizeof TEXTS / sizeof TEXTS[0] };
 
 static int64_t *
@@ -81,50 +81,16 @@ settings_set (struct settings *settings, const char *name, const char *value, st
     return error_set (err, ERROR_INVALID_REQUEST, "there is no setting \"%.64s\"; --help lists them", name);
 }
 
-/* Bounded, which zconfig_load is not; and that leaks a file that it cannot parse. */
 static int
-read_text (const char *path, char text[FILE_BYTES_MAX + 1], struct error *err)
+set_setting (void *context, const char *name, const char *value, struct error *err)
 {
-    FILE *file = fopen (path, "re");
-    size_t size = 0;
-    bool is_read = false;
-    if (file != NULL) {
-        size = fread (text, 1, FILE_BYTES_MAX + 1, file);
-        is_read = ferror (file) == 0;
-    }
-    int failure = errno;
-    if (file != NULL)
-        fclose (file);
-    if (!is_read)
-        return error_set (err, ERROR_INVALID_REQUEST, "cannot read the configuration file %.150s: %s", path,
-                          strerror (failure));
-    if (size > FILE_BYTES_MAX || memchr (text, '\0', size) != NULL)
-        return error_set (err, ERROR_INVALID_REQUEST, "%.150s is no configuration file: a text of at most %d bytes",
-                          path, FILE_BYTES_MAX);
-    text[size] = '\0';
-    return 0;
+    return settings_set (context, name, value, err);
 }
 
 int
 settings_load (struct settings *settings, const char *file, struct error *err)
 {
-    char text[FILE_BYTES_MAX + 1];
-    if (read_text (file, text, err) < 0)
-        return -1;
-    zconfig_t *root = zconfig_str_load (text);
-    if (root == NULL)
-        return error_set (err, ERROR_INVALID_REQUEST, "%.150s: a line is not of the form `name = value`", file);
-    int result = 0;
-    for (zconfig_t *item = zconfig_child (root); item != NULL && result == 0; item = zconfig_next (item)) {
-        const char *value = zconfig_value (item);
-        if (zconfig_child (item) != NULL)
-            result = error_set (err, ERROR_INVALID_REQUEST, "%.100s: \"%.64s\" has parts; settings are plain lines",
-                                file, zconfig_name (item));
-        else
-            result = settings_set (settings, zconfig_name (item), value != NULL ? value : "", err);
-    }
-    zconfig_destroy (&root);
-    return result;
+    return config_file_read (file, set_setting, settings, err);
 }
 
 unsigned

@@ -1,6 +1,7 @@
 /* main.c - loyalty-feed: gives every committed event its number and publishes it. */
 #include "base/log.h"
 #include "feed/feed.h"
+#include "store/pg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ print_help (void)
             "usage: loyalty-feed [options]\n");
     feed_settings_print ();
     printf (
+        "  --config FILE              settings, one `name = value` a line; what the command line says is stronger\n"
         "  --insecure                 bind where other machines reach it, although there are no keys\n"
         "  --help, --version\n\n"
         "One feed leads, the others stand by. Prints `ready ENDPOINT` when it is bound. SIGTERM lets another lead.\n");
@@ -25,6 +27,20 @@ usage (const char *text)
 {
     fprintf (stderr, "loyalty-feed: %s\n", text);
     return EXIT_USAGE;
+}
+
+/* The file that --config names; the last of them counts. NULL: none. */
+static const char *
+config_of (int argc, char **argv)
+{
+    const char *file = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (strncmp (argv[i], "--config=", strlen ("--config=")) == 0)
+            file = argv[i] + strlen ("--config=");
+        else if (strcmp (argv[i], "--config") == 0 && i + 1 < argc)
+            file = argv[++i];
+    }
+    return file;
 }
 
 /* Sets what `--name value` or `--name=value` says at argv[*at], and goes on to the last argument that was used. */
@@ -45,6 +61,10 @@ read_option (struct feed_settings *settings, char **argv, int *at, struct error 
     if (value == NULL)
         return error_set (err, ERROR_INVALID_REQUEST, "--%s needs a value", name);
     *at += equals == NULL;
+    if (strcmp (name, "config") == 0)
+        return 0; /* it was read before */
+    if (strcmp (name, "database") == 0 && pg_url_shows_password (value))
+        return error_set (err, ERROR_INVALID_REQUEST, "%s", PG_PASSWORD_HINT);
     return feed_settings_set (settings, name, value, err);
 }
 
@@ -56,6 +76,9 @@ main (int argc, char **argv)
     feed_settings_default (&settings);
     const char *database = getenv ("LOYALTY_DATABASE");
     if (database != NULL && feed_settings_set (&settings, "database", database, &err) < 0)
+        return usage (err.message);
+    const char *config = config_of (argc, argv);
+    if (config != NULL && feed_settings_load (&settings, config, &err) < 0)
         return usage (err.message);
     for (int i = 1; i < argc; i++) {
         if (strcmp (argv[i], "--help") == 0) {

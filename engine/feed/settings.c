@@ -1,5 +1,6 @@
 /* settings.c - checking and printing the settings of settings.h. */
 #include "feed/settings.h"
+#include "config/config_file.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -90,6 +91,18 @@ feed_settings_set (struct feed_settings *settings, const char *name, const char 
         return 0;
     }
     return error_set (err, ERROR_INVALID_REQUEST, "there is no setting \"%.64s\"; --help lists them", name);
+}
+
+static int
+set_setting (void *context, const char *name, const char *value, struct error *err)
+{
+    return feed_settings_set (context, name, value, err);
+}
+
+int
+feed_settings_load (struct feed_settings *settings, const char *file, struct error *err)
+{
+    return config_file_read (file, set_setting, settings, err);
 }
 
 static void

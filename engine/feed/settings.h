@@ -1,5 +1,5 @@
-/* settings.h - every setting of the feed, each once: name, default, bounds and meaning. The command line and `--help` come from
- * these tables. */
+/* settings.h - every setting of the feed, each once: name, default, bounds and meaning. The command line, the configuration
+ * file and `--help` come from these tables. */
 #ifndef FEED_SETTINGS_H
 #define FEED_SETTINGS_H
 
@@ -51,6 +51,10 @@ void feed_settings_default (struct feed_settings *settings);
 /* Sets one by name, with - or _ between its words. -1 with `err` (invalid_request) when there is none of that name or the value is
  * out of bounds. */
 int feed_settings_set (struct feed_settings *settings, const char *name, const char *value, struct error *err);
+
+/* Reads a configuration file of lines `name = value`. Settings that it does not name stay. -1 with `err`; *settings may then be partly
+ * changed. */
+int feed_settings_load (struct feed_settings *settings, const char *file, struct error *err);
 
 /* The tables as options, for `--help`. */
 void feed_settings_print (void);

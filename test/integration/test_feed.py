@@ -531,7 +531,7 @@ def test_fsck_finds_a_gap_a_repeat_and_an_order_without_its_event(own_engine):
 # The program
 
 
-def test_its_options_are_checked(alone):
+def test_its_options_are_checked(alone, folder):
     def run(*arguments):
         return subprocess.run(
             [program("loyalty-feed"), *arguments], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20
@@ -540,7 +540,10 @@ def test_its_options_are_checked(alone):
     assert run("--help").returncode == 0 and "--move-every-ms" in run("--help").stdout
     assert run("--version").stdout.startswith("loyalty-feed ")
     url = ("--database", alone.database)
-    for wrong in ((), ("--listen",), (*url, "--lease-ms", "5"), (*url, "--what", "1"), (*url, "x"), (*url, "--log", "loud")):
+    (folder / "feed.conf").write_text("listen = tcp://0.0.0.0:*\n")
+    assert "--insecure" in run(*url, "--config", str(folder / "feed.conf")).stderr, "the file counts"
+    assert run(*url, "--config", str(folder / "feed.conf"), "--log", "loud").returncode == 2
+    for wrong in ((), ("--listen",), (*url, "--lease-ms", "5"), (*url, "--what", "1"), (*url, "x"), (*url, "--log", "loud"), ("--database", "postgresql://a:b@c/d"), (*url, "--config", str(folder / "none"))):
         done = run(*wrong)
         assert done.returncode == 2 and done.stderr, wrong
     refused = run(*url, "--listen", "tcp://0.0.0.0:*")

@@ -3,6 +3,9 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 Test (feed_settings, every_default_is_within_its_bounds)
 {
@@ -47,6 +50,28 @@ Test (feed_settings, what_is_none_is_refused)
     cr_expect_eq (feed_settings_set (&settings, "lease-ms", "1000x", &err), -1);
     cr_expect_eq (feed_settings_set (&settings, "lease-ms", "", &err), -1);
     cr_expect_eq (settings.lease_ms, 1000);
+}
+
+Test (feed_settings, a_file_sets_what_it_names)
+{
+    static struct feed_settings settings;
+    struct error err;
+    char path[] = "/tmp/feed-settings-XXXXXX";
+    static const char TEXT[] = "# a comment\nmove_every_ms = 25\nlisten = \"ipc:///run/feed\"\n";
+    int fd = mkstemp (path);
+    cr_assert_geq (fd, 0);
+    cr_assert_eq (write (fd, TEXT, sizeof TEXT - 1), (ssize_t)sizeof TEXT - 1);
+    feed_settings_default (&settings);
+    cr_expect_eq (feed_settings_load (&settings, path, &err), 0, "%s", err.message);
+    cr_expect_eq (settings.move_every_ms, 25);
+    cr_expect_str_eq (settings.listen, "ipc:///run/feed");
+    cr_expect_eq (settings.lease_ms, 1000);
+    cr_assert_eq (write (fd, "lease_ms = 1\n", 13), 13);
+    cr_expect_eq (feed_settings_load (&settings, path, &err), -1);
+    cr_expect (strstr (err.message, "lease_ms") != NULL, "%s", err.message);
+    close (fd);
+    unlink (path);
+    cr_expect_eq (feed_settings_load (&settings, path, &err), -1);
 }
 
 /* What was not full took all there was: the next takes whatever there is. */
