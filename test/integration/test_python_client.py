@@ -59,6 +59,7 @@ SENT = [
     ("admin_health", (), {}, "admin.health", {}),
     ("admin_stats", (), {}, "admin.stats", {}),
     ("admin_ping", (), {}, "admin.ping", {}),
+    ("admin_drain", ("worker-1",), {}, "admin.drain", {"worker": "worker-1"}),
     ("coupon_generate", (3, "A-########"), {"batch": "b"}, "coupon.generate",
      {"program_id": 3, "pattern": "A-########", "batch": "b"}),
     ("points_hold", (5,), {"card_id": 3}, "points.hold", {"card_id": 3, "points": 5}),

@@ -243,13 +243,16 @@ def test_databases(broker, stats):
         ("worker-3", "db-2:5432", False, 2),
     ):
         told = {"server": server, "in_recovery": standby, "timeline": timeline, "in_doubt": 3}
+        told.update(replica="db-3:5432", replica_lag_ms=7)
         stats.workers[name]["stats"] = dict(stats.workers[name]["stats"], **told)
     assert look(broker.endpoint)["databases"] == [
         {"server": "db-1:5432", "role": "standby", "timeline": 1, "workers": 1, "in_doubt": 3},
+        {"server": "db-3:5432", "role": "replica", "lag_ms": 7, "workers": 3},
         {"server": "db-2:5432", "role": "primary", "timeline": 2, "workers": 2, "in_doubt": 6},
     ]
     lines = top(broker.endpoint, "--once").stdout.splitlines()
     assert "database  standby db-1:5432, timeline 1, 1 workers, 3 commits in doubt" in lines
+    assert "          replica db-3:5432, 7 ms behind, 3 workers" in lines
     assert "          primary db-2:5432, timeline 2, 2 workers, 6 commits in doubt" in lines
     assert max(len(line) for line in lines) <= 80
 

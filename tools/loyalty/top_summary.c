@@ -218,6 +218,20 @@ add_workers (json_t *summary, const struct span *span, const json_t *broker)
         json_object_get (summary, "workers"), span, worker, find_by (before, "session", text (worker, "session")));
 }
 
+/* The row of a database server, and one more worker that is connected to it. */
+static json_t *
+add_database (json_t *databases, const char *server, const char *role)
+{
+    json_t *row = find_by (databases, "server", server);
+    if (row == NULL) {
+        row = json_pack ("{s:s, s:i}", "server", server, "workers", 0);
+        json_array_append_new (databases, row);
+    }
+    json_object_set_new (row, "role", json_string (role));
+    add (row, "workers", 1);
+    return row;
+}
+
 /* Which database servers the workers talk to. */
 static void
 add_databases (json_t *summary)
@@ -227,19 +241,18 @@ add_databases (json_t *summary)
     json_array_foreach (json_object_get (summary, "workers"), i, worker)
     {
         const json_t *stats = json_object_get (worker, "stats");
-        const char *server = text (stats, "server");
-        if (server[0] == '\0')
-            continue;
-        json_t *row = find_by (databases, "server", server);
-        if (row == NULL) {
-            row = json_pack ("{s:s, s:i, s:i}", "server", server, "workers", 0, "in_doubt", 0);
-            json_array_append_new (databases, row);
-        }
+        const char *server = text (stats, "server"), *replica = text (stats, "replica");
         bool is_standby = json_is_true (json_object_get (stats, "in_recovery"));
-        json_object_set_new (row, "role", json_string (is_standby ? "standby" : "primary"));
-        json_object_set (row, "timeline", json_object_get (stats, "timeline"));
-        add (row, "workers", 1);
-        add (row, "in_doubt", figure (stats, "in_doubt"));
+        if (server[0] != '\0') {
+            json_t *row = add_database (databases, server, is_standby ? "standby" : "primary");
+            json_object_set (row, "timeline", json_object_get (stats, "timeline"));
+            add (row, "in_doubt", figure (stats, "in_doubt"));
+        }
+        if (replica[0] != '\0') {
+            json_t *row = add_database (databases, replica, "replica");
+            double lag_ms = figure (stats, "replica_lag_ms");
+            json_object_set_new (row, "lag_ms", lag_ms >= 0 ? json_real (lag_ms) : json_null ());
+        }
     }
 }
 

@@ -14,8 +14,8 @@
  *   workers    [{name, rate_per_s, credit, in_work, batch, batch_ms, answered, overdue, state: ready | silent | draining, stats}]
  *              of all brokers together; batch: requests in one, batch_ms: how long one takes in the database
  *   feed       {state: live | silent | unknown, number, epoch, leader, heard_ms, rate_per_s, lag_ms}
- *   databases  [{server, role: primary | standby, timeline, workers, in_doubt}]: to which workers are connected, and the
- *              commits whose outcome they do not know; empty where no worker tells */
+ *   databases  [{server, role: primary | standby, timeline, workers, in_doubt}], or {server, role: replica, lag_ms, workers}:
+ *              to which workers are connected, and the commits whose outcome they do not know; empty where none tells */
 json_t *top_summary (const json_t *look, const json_t *before);
 
 #endif

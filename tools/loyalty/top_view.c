@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 80, HEAD_EVERY = 20, LABEL = 10, ENDPOINT_COLUMNS = 28, NAME_COLUMNS = 18 };
+enum { COLUMNS = 80, HEAD_EVERY = 20, LABEL = 10, ENDPOINT_COLUMNS = 28, NAME_COLUMNS = 18, SERVER_COLUMNS = 24 };
 
 struct view {
     bool is_live;
@@ -155,6 +155,25 @@ feed_draw (const struct view *view, const json_t *summary)
 }
 
 static void
+database_draw (const json_t *database)
+{
+    char number[32];
+    /* Of a long name (the path of a socket) the end tells more than the beginning. */
+    const char *server = text (database, "server");
+    size_t length = strlen (server);
+    bool is_long = length > SERVER_COLUMNS;
+    printf ("%s %s%s, ", text (database, "role"), is_long ? "…" : "",
+            is_long ? server + length - SERVER_COLUMNS + 1 : server);
+    if (strcmp (text (database, "role"), "replica") == 0)
+        printf ("%s ms behind", number_text (database, "lag_ms", 0, number));
+    else
+        printf ("timeline %s", number_text (database, "timeline", 0, number));
+    printf (", %.0f workers", figure (database, "workers"));
+    if (figure (database, "in_doubt") > 0)
+        printf (", %.0f commits in doubt", figure (database, "in_doubt"));
+}
+
+static void
 databases_draw (const struct view *view, const json_t *summary)
 {
     size_t i;
@@ -162,11 +181,8 @@ databases_draw (const struct view *view, const json_t *summary)
     json_array_foreach (json_object_get (summary, "databases"), i, one)
     {
         line (view);
-        char timeline[32], doubt[48] = "";
-        if (figure (one, "in_doubt") > 0)
-            snprintf (doubt, sizeof doubt, ", %.0f commits in doubt", figure (one, "in_doubt"));
-        printf ("%-*s%s %.24s, timeline %s, %.0f workers%s", LABEL, i == 0 ? "database" : "", text (one, "role"),
-                text (one, "server"), number_text (one, "timeline", 0, timeline), figure (one, "workers"), doubt);
+        printf ("%-*s", LABEL, i == 0 ? "database" : "");
+        database_draw (one);
     }
 }
 

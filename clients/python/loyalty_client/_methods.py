@@ -223,6 +223,10 @@ class Methods:
         """The broker's figures, and each worker's."""
         return self.call("admin.stats", {}, **options)
 
+    def admin_drain(self, worker=None, **options):
+        """Ends all workers of that name, or this broker, once what they have is answered."""
+        return self.call("admin.drain", _given(worker=worker), **options)
+
     def admin_ping(self, **options):
         """A sign of life of the broker, and whether it is about to stop."""
         return self.call("admin.ping", {}, **options)
