@@ -22,13 +22,13 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARTS = ("unit", "property", "sim", "integration", "chaos", "threads", "fuzz", "lint")
 TWO = 2  # cores
-TOGETHER = ("property", "integration")  # these wait more than they work: two files at a time
+TOGETHER = ("property", "integration", "chaos")  # these wait more than they work: two files at a time
 THREADED = ("test_concurrency.py", "test_limits_at_once.py")  # many requests at once, in both lanes of the workers
 GIVES_WAY = "10"  # niceness of what works beside the tests
 FUZZ_S, FUZZ_LONG_S = 30, 600
 PROGRAM_S, PYTEST_S = 600, 1200  # limits
-LONG_TIMES = 10  # the long forms: so many times the limits and seeds; LOYALTY_CHAOS=long is minutes of random faults
-LONG = {"LOYALTY_LONG": "1", "LOYALTY_SIM_SEEDS": "20000", "LOYALTY_ROUNDS": "100000"}  # for the tests
+LONG_TIMES = 10  # the long forms: so many times the limits and seeds
+LONG = {"LOYALTY_LONG": "1", "LOYALTY_CHAOS": "long", "LOYALTY_SIM_SEEDS": "20000", "LOYALTY_ROUNDS": "100000"}  # for the tests
 
 BUILDS = {
     "plain": ("build", ["-DLOYALTY_TESTS=ON", "-DLOYALTY_SANITIZE=OFF", "-DLOYALTY_FUZZ=OFF"]),
@@ -200,8 +200,7 @@ def run_suite(results, parts, kind, times):
     env = dict(preload() if kind == "sanitized" else {}, **(LONG if times > 1 else {}))
     for part in parts:
         run_criterion(results, part, folder, label, times)
-        for _ in range(times if part == "chaos" else 1):
-            run_pytest(results, part, folder, label, times, env)
+        run_pytest(results, part, folder, label, times, env)
 
 
 def run_fuzzer(program, seconds):

@@ -35,6 +35,21 @@ def silences(entries):
     return max(gaps, default=0.0), sum(gap for gap in gaps if gap > 1)
 
 
+def figures_of(entries):
+    """What clients saw."""
+    lasted = max(entry.done for entry in entries if entry.done) - min(entry.sent for entry in entries)
+    longest, silent = silences(entries)
+    return {
+        "seconds": round(lasted, 1),
+        "requests": len(entries),
+        "requests_per_s": round(len(entries) / lasted, 1),
+        "answers": collections.Counter(entry.code or "ok" if entry.outcome else "none" for entry in entries),
+        "no_answer_s_max": round(longest, 2),
+        "no_answer_s_in_all": round(silent, 1),
+        "slowest_s": round(max(entry.done - entry.sent for entry in entries if entry.done), 2),
+    }
+
+
 def prove(seconds, rate, seed_number, workers=2, brokers=2, feeds=2, programs=(C, C, C), between_s=BETWEEN_S):
     """Runs it; the figures. Raises AssertionError where a comparison does not hold."""
     world = World.begin(feeds=feeds, workers=workers, brokers=brokers)
@@ -45,25 +60,16 @@ def prove(seconds, rate, seed_number, workers=2, brokers=2, feeds=2, programs=(C
             monkey = Monkey(world, seed_number, KILLS, subscribers)
             monkey.run(seconds, between_s)
             world.wait_for_answers(load, 200, seconds=60)
+        figures = figures_of(load.entries)
         started = time.monotonic()
         world.judge()
         world.judge_feed(subscribers, SEEN_S)
         ((events,),) = world.engine.query("SELECT last FROM feed_state")
         world.engine.stop()
-    entries = load.entries
-    ok = sum(entry.ok for entry in entries)
-    lasted = max(entry.done or 0 for entry in entries) - min(entry.sent for entry in entries)
-    longest, silent = silences(entries)
     return {
         "seed": seed_number,
-        "seconds": round(lasted, 1),
-        "requests": len(entries),
-        "orders_per_s": round(ok / lasted, 1),
-        "answers": collections.Counter(entry.code or "ok" for entry in entries),
+        **figures,
         "faults": monkey.counts,
-        "no_answer_s_max": round(longest, 2),
-        "no_answer_s_in_all": round(silent, 1),
-        "slowest_s": round(max(entry.done - entry.sent for entry in entries if entry.done), 2),
         "events": events,
         "verdict_s": round(time.monotonic() - started, 1),
     }

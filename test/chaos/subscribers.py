@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 from feed_verdict import read_events
 from harness import BUILD, environment, wait_until
@@ -70,6 +71,15 @@ class Subscribers:
 
     def logs(self):
         return {name: one.events for name, one in self.all.items()}
+
+    def wait_for_more(self, seconds):
+        """Until one of them has another event; how long that took."""
+        start, before = time.monotonic(), self.newest()
+        wait_until(lambda: self.newest() > before, seconds, "another event")
+        return time.monotonic() - start
+
+    def newest(self):
+        return max(one.last() for one in self.all.values())
 
     def wait(self, seconds):
         """Until each has all that the engine did."""

@@ -44,16 +44,6 @@ class Followed:
             return leader.split()[0], epoch
         return None, 0
 
-    def grows(self, seconds=10):
-        """Until events come: how long that took."""
-        start = time.monotonic()
-        before = self.newest()
-        wait_until(lambda: self.newest() > before, seconds, "events after a change of the leader")
-        return time.monotonic() - start
-
-    def newest(self):
-        return max(one.last() for one in self.subscribers.all.values())
-
 
 @pytest.fixture(scope="module")
 def followed():
@@ -75,7 +65,7 @@ def test_the_leader_is_killed(followed, seed):
             name, epoch = followed.leader()
             old = engine.kill_process(name)
             leader_changes(followed, epoch)
-            slowest = max(slowest, followed.grows())
+            slowest = max(slowest, followed.subscribers.wait_for_more(SEEN_S))
             engine.wait_for_new(name, old)
             followed.world.wait_for_answers(load, 20)
     report("feed leader, kill -9", f"events {slowest:.2f} s after another leads, at most")
@@ -88,7 +78,7 @@ def test_the_leader_stops_for_a_while(followed, seed):
         name, epoch = followed.leader()
         engine.pause(name)
         took = leader_changes(followed, epoch)
-        followed.grows()
+        followed.subscribers.wait_for_more(SEEN_S)
         time.sleep(max(0.0, PAUSE_S - took))
         engine.resume(name)
         followed.world.wait_for_answers(load)
@@ -108,7 +98,7 @@ def test_a_subscriber_stops_for_a_while(followed, seed):
     stopped = followed.subscribers.all["subscriber-1"].process
     with followed.load(seed, "subscriber, SIGSTOP") as load:
         stopped.send_signal(signal.SIGSTOP)
-        followed.grows()
+        followed.subscribers.wait_for_more(SEEN_S)
         followed.world.wait_for_answers(load, 200)
         stopped.send_signal(signal.SIGCONT)
 
@@ -120,12 +110,12 @@ def test_the_network_to_a_feed_fails(followed, seed):
         network.cut()
         followed.world.wait_for_answers(load, 50)
         network.refuse()
-        followed.grows()
+        followed.subscribers.wait_for_more(SEEN_S)
         network.accept()
         network.freeze()
         followed.world.wait_for_answers(load, 100)
         time.sleep(PAUSE_S)
-        followed.grows()
+        followed.subscribers.wait_for_more(SEEN_S)
         network.thaw()
 
 
@@ -135,7 +125,7 @@ def test_postgresql_is_killed(followed, seed):
         old = kill_cluster(engine)
         engine.wait_for_new("postgresql", old)
         followed.world.wait_for_answers(load)
-        report("feed, PostgreSQL's kill -9", f"events {followed.grows(30):.2f} s after it serves again")
+        report("feed, PostgreSQL's kill -9", f"events {followed.subscribers.wait_for_more(SEEN_S):.2f} s after it serves again")
 
 
 def test_everything_is_killed(followed, seed):
