@@ -37,6 +37,7 @@ class Monkey:
         self.slow_disk_of_it = slow_disk
         self.random = random.Random(f"monkey {seed}")
         self.resumes = []
+        self.bounded = set()  # processes without memory at the moment
         self.start = time.monotonic()
         self.counts = {}
         needs = {"subscriber": subscribers, "network": proxies, "slow_disk": slow_disk, "feed": self.named("feed")}
@@ -155,10 +156,11 @@ class Monkey:
     def no_memory(self, seconds, place):
         kinds = [*self.named("worker"), *self.named("broker"), *self.named("feed")]
         pid = self.engine.processes()[kinds[int(place * len(kinds))]]
-        if pid:
+        if pid and pid not in self.bounded:  # else its bound would be taken for what it had before
+            self.bounded.add(pid)
             memory = Memory(pid)
             memory.bound()
-            self.later(seconds, memory.free)
+            self.later(seconds, lambda: (memory.free(), self.bounded.discard(pid)))
 
     def slow_disk(self, seconds, place):
         self.slow_disk_of_it.set(int(1000 * place))
