@@ -14,7 +14,7 @@ enum {
     CHILD_ARGS_MAX = 48,
     CHILD_BACKOFF_MIN_MS = 100,
     CHILD_BACKOFF_MAX_MS = 10000,
-    CHILD_STEADY_MS = 30000,           /* having lived for so long, it starts with the least backoff again */
+    CHILD_STEADY_MS = 5000,            /* having lived for so long, it starts with the least backoff again */
     CHILD_LOG_MAX = 16 * 1024 * 1024, /* bytes of a log file, then it moves to NAME.log.1 */
 };
 
