@@ -60,6 +60,8 @@ read_option (struct feed_settings *settings, char **argv, int *at, struct error 
     const char *value = equals != NULL ? equals + 1 : argv[*at + 1];
     if (value == NULL)
         return error_set (err, ERROR_INVALID_REQUEST, "--%s needs a value", name);
+    if (strcmp (name, "database") == 0 && pg_url_shows_password (value))
+        return error_set (err, ERROR_INVALID_REQUEST, PG_PASSWORD_HINT);
     *at += equals == NULL;
     if (strcmp (name, "config") == 0)
         return 0; /* it was read before */

@@ -85,6 +85,8 @@ class Server:
         self.name = name
         self.folder = folder / name
         self.data = self.folder / "data"
+        self.port = 5432  # of the socket's name; of TCP where `listen_addresses` says so
+        self.owner = "owner"
         self.process = None
         self.folder.mkdir()
         self.folder.chmod(0o755)
@@ -107,16 +109,15 @@ class Server:
         """Adds settings; they are in force after a start or `reload`."""
         lines = "".join("%s = '%s'\n" % (name, value.replace("'", "''")) for name, value in settings.items())
         with open(self.data / "postgresql.conf", "a") as file:
-            file.write(f"{lines}unix_socket_directories = '{self.folder}'\n")
+            file.write(f"{lines}unix_socket_directories = '{self.folder}'\nport = {self.port}\n")
 
-    def start(self, wait=True):
+    def start(self, *options):
         with open(self.folder / "log", "a") as log:
             self.process = subprocess.Popen(
-                [str(programs() / "postgres"), "-D", str(self.data)],
+                [str(programs() / "postgres"), "-D", str(self.data), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **as_user(),
             )
-        if wait:
-            wait_until(self.answers, 60, f"server {self.name}: {self.log()}")
+        wait_until(self.answers, 60, f"server {self.name}: {self.log()}")
         return self
 
     def log(self):
@@ -173,10 +174,10 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.kill()
 
-    def url(self, database="loyalty", user="owner"):
-        return f"host={self.folder} dbname={database} user={user}"
+    def url(self, database="loyalty", user=None):
+        return f"host={self.folder} port={self.port} dbname={database} user={user or self.owner}"
 
-    def connect(self, database="loyalty", user="owner"):
+    def connect(self, database="loyalty", user=None):
         connection = psycopg2.connect(self.url(database, user), connect_timeout=5)
         connection.autocommit = True
         return connection

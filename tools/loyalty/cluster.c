@@ -293,7 +293,9 @@ access_write (const struct cluster *cluster, struct error *err)
     if (file_write (cluster, cluster->folder, "pg_ident.conf", text, err) < 0)
         return -1;
     return file_write (cluster, cluster->folder, "pg_hba.conf",
-                       "# Written by `loyalty up` at every start.\nlocal all all peer map=loyalty\n", err);
+                       "# Written by `loyalty up` at every start.\nlocal all all peer map=loyalty\n"
+                       "local replication " OWNER_USER " peer map=loyalty\n",
+                       err);
 }
 
 /* Runs initdb on a folder beside, which takes its place when all is done: a kill leaves nothing half made. */
