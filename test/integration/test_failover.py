@@ -109,12 +109,14 @@ def test_orders_go_on_at_the_promoted_standby_and_none_that_was_answered_is_lost
         for name, pid in killed.items():
             engine.wait_for_new(name, pid)
         server = f"{standby.folder}:5432"
-        wait_until(lambda: {one.get("server") for one in figures(engine).values()} == {server}, SECONDS_MAX, "all workers to find the new primary")
+        wait_until(
+            lambda: {(one.get("server"), one.get("timeline")) for one in figures(engine).values()} == {(server, 2)},
+            SECONDS_MAX, "all workers to find the new primary",
+        )
         tills.wait_for_more()
     assert set(tills.answered) <= stored(standby)
     assert stored(primary) == before
     assert len(stored(standby)) > len(before)
-    assert {one["timeline"] for one in figures(engine).values()} == {2}
     assert engine.call("admin.health")["database"] == {"server": server, "in_recovery": False, "timeline": 2}
     points = standby.query("SELECT sum(points)::text FROM loyalty_cards")[0][0]
     assert float(points) == 100 * 10 * len(stored(standby))
