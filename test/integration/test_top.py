@@ -19,7 +19,7 @@ class FakeStats:
     def __init__(self, *workers):
         self.answered = 100
         self.uptime_ms = 60000
-        self.errors = {}
+        self.errors, self.limited = {}, []
         self.p99 = 4000
         self.step = 0  # requests answered between two looks
         self.workers = {name: self.worker(name) for name in workers}
@@ -39,7 +39,7 @@ class FakeStats:
         queue = {"waiting": 3, "in_work": 4, "bytes": 1048576, "clients": 5, "clients_waiting": 1, "answered_per_s": 7.0}
         return ok(
             version="9.9", uptime_ms=self.uptime_ms, draining=False, queue=dict(queue, capacity_per_s=1000.0),
-            counters={"answered": self.answered}, errors=self.errors, workers=list(self.workers.values()), clients=[],
+            counters={"answered": self.answered}, errors=self.errors, workers=list(self.workers.values()), clients=[], limited=self.limited,
             latency_us={"count": 9, "p50": 870, "p90": 1240, "p99": self.p99, "p999": 15000, "max": 2100000},
         )  # fmt: skip
 
@@ -255,6 +255,24 @@ def test_databases(broker, stats):
     assert "          replica db-3:5432, 7 ms behind, 3 workers" in lines
     assert "          primary db-2:5432, timeline 2, 2 workers, 6 commits in doubt" in lines
     assert max(len(line) for line in lines) <= 80
+
+
+def test_clients_that_are_limited(broker, stats):
+    bounds = {"requests": 1, "rate": 20, "bytes": 300}
+    stats.limited = [
+        {"user": "till-7", "connection": "00000000000000aa", "ago_ms": 10, **bounds},
+        {"user": "", "connection": "00000000000000bb", "ago_ms": 59000, **bounds},
+        {"user": "till-8", "connection": "00000000000000cc", "ago_ms": 61000, **bounds},
+    ]
+    lines = top(broker.endpoint, "--once").stdout.splitlines()
+    assert "limited   till-7 321, 00000000000000bb 321" in lines
+
+
+def test_lists_go_on_in_the_next_line(broker, stats):
+    stats.errors = {code: 1000000 for code in ("invalid_request", "insufficient_points", "invalid_membership", "worker_lost")}
+    lines = top(broker.endpoint, "--once").stdout.splitlines()
+    assert "errors    invalid_request 1000000, insufficient_points 1000000" in lines
+    assert "          invalid_membership 1000000, worker_lost 1000000" in lines
 
 
 def test_no_worker(broker, stats):

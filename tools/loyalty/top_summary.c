@@ -6,7 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { TIP_SILENT_MS = 3000 }; /* a leader sends a tip every second */
+enum {
+    TIP_SILENT_MS = 3000, /* a leader sends a tip every second */
+    LIMITED_MS = 60000,   /* who was refused something longer ago is forgotten */
+};
 
 static double
 figure (const json_t *object, const char *name)
@@ -155,6 +158,28 @@ add_errors (json_t *summary, const struct span *span, const json_t *broker)
     }
 }
 
+/* Whom a bound of its own refused something just now. */
+static void
+add_limited (json_t *summary, const json_t *stats)
+{
+    static const char *const BOUNDS[] = { "requests", "rate", "bytes" };
+    json_t *rows = json_object_get (summary, "limited"), *client;
+    size_t i;
+    json_array_foreach (json_object_get (stats, "limited"), i, client)
+    {
+        const char *user = text (client, "user"), *who = user[0] != '\0' ? user : text (client, "connection");
+        if (figure (client, "ago_ms") > LIMITED_MS)
+            continue;
+        json_t *row = find_by (rows, "who", who);
+        if (row == NULL) {
+            row = json_pack ("{s:s, s:i}", "who", who, "refused", 0);
+            json_array_append_new (rows, row);
+        }
+        for (size_t k = 0; k < sizeof BOUNDS / sizeof BOUNDS[0]; k++)
+            add (row, "refused", figure (client, BOUNDS[k]));
+    }
+}
+
 /* ---- workers */
 
 static const char *
@@ -297,9 +322,10 @@ top_summary (const json_t *look, const json_t *before)
     struct span span = { look, before, before != NULL ? figure (look, "at_ms") - figure (before, "at_ms") : 0 };
     size_t i;
     json_t *broker;
-    json_t *summary = json_pack ("{s:o, s:n, s:i, s:[], s:f, s:n, s:{}, s:n, s:{}, s:[], s:o, s:[]}", "at", time_now (),
-                                 "version", "uptime_ms", 0, "brokers", "rate_per_s", 0.0, "capacity_per_s", "queue",
-                                 "latency_us", "errors", "workers", "feed", feed_summary (&span), "databases");
+    json_t *summary =
+        json_pack ("{s:o, s:n, s:i, s:[], s:f, s:n, s:{}, s:n, s:{}, s:[], s:[], s:o, s:[]}", "at", time_now (),
+                   "version", "uptime_ms", 0, "brokers", "rate_per_s", 0.0, "capacity_per_s", "queue", "latency_us",
+                   "errors", "limited", "workers", "feed", feed_summary (&span), "databases");
     json_array_foreach (json_object_get (look, "brokers"), i, broker)
     {
         json_t *row = broker_row (&span, broker);
@@ -313,6 +339,7 @@ top_summary (const json_t *look, const json_t *before)
         add_queue (summary, stats_of (broker));
         take_latency (summary, stats_of (broker));
         add_errors (summary, &span, broker);
+        add_limited (summary, stats_of (broker));
         add_workers (summary, &span, broker);
     }
     add_databases (summary);

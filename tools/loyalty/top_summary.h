@@ -11,6 +11,7 @@
  *   rate_per_s, capacity_per_s, queue {waiting, in_work, bytes, clients, clients_waiting}, of all brokers together
  *   latency_us {p50, p90, p99, p999, max}: of the broker where p99 is the worst
  *   errors     {code: {total, rate_per_s}}
+ *   limited    [{who, refused}]: clients that a bound of their own refused something in the last minute, and how often ever
  *   workers    [{name, rate_per_s, credit, in_work, batch, batch_ms, answered, overdue, state: ready | silent | draining, stats}]
  *              of all brokers together; batch: requests in one, batch_ms: how long one takes in the database
  *   feed       {state: live | silent | unknown, number, epoch, leader, heard_ms, rate_per_s, lag_ms}

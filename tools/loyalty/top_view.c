@@ -99,6 +99,18 @@ latency_draw (const struct view *view, const json_t *summary)
             latency_text (latency, "p999", p999), latency_text (latency, "max", most));
 }
 
+/* One more of a list that goes on in the next line where this one is full; *column is where it is. */
+static void
+item_draw (const struct view *view, int *column, const char *item)
+{
+    if (*column + 2 + (int)strlen (item) > COLUMNS) {
+        line (view);
+        printf ("%*s", LABEL, "");
+        *column = LABEL;
+    }
+    *column += printf ("%s%s", *column > LABEL ? ", " : "", item);
+}
+
 static void
 errors_draw (const struct view *view, const json_t *summary)
 {
@@ -112,13 +124,27 @@ errors_draw (const struct view *view, const json_t *summary)
         char item[80], grown[32] = "";
         if (figure (one, "rate_per_s") > 0)
             snprintf (grown, sizeof grown, " (+%.3g/s)", figure (one, "rate_per_s"));
-        int length = snprintf (item, sizeof item, "%s %.0f%s", code, figure (one, "total"), grown);
-        if (column + 2 + length > COLUMNS) {
-            line (view);
-            printf ("%*s", LABEL, "");
-            column = LABEL;
-        }
-        column += printf ("%s%s", column > LABEL ? ", " : "", item);
+        snprintf (item, sizeof item, "%s %.0f%s", code, figure (one, "total"), grown);
+        item_draw (view, &column, item);
+    }
+}
+
+static void
+limited_draw (const struct view *view, const json_t *summary)
+{
+    const json_t *limited = json_object_get (summary, "limited");
+    size_t i;
+    json_t *one;
+    int column = LABEL;
+    if (json_array_size (limited) == 0)
+        return;
+    line (view);
+    printf ("limited   ");
+    json_array_foreach (limited, i, one)
+    {
+        char item[80];
+        snprintf (item, sizeof item, "%.40s %.0f", text (one, "who"), figure (one, "refused"));
+        item_draw (view, &column, item);
     }
 }
 
@@ -260,6 +286,7 @@ top_view_draw (const json_t *summary, bool is_live)
     requests_draw (&view, summary);
     latency_draw (&view, summary);
     errors_draw (&view, summary);
+    limited_draw (&view, summary);
     feed_draw (&view, summary);
     databases_draw (&view, summary);
     brokers_draw (&view, summary);
