@@ -316,9 +316,11 @@ world_answer (struct world *world, int64_t known, int64_t limit)
 {
     json_t *events = json_array ();
     int64_t after = world->asked;
-    for (; after < known && (int64_t)json_array_size (events) < limit; after++)
-        if (is_wanted (world, after + 1))
-            json_array_append_new (events, json_pack ("[s, I]", topic_of (after + 1), (json_int_t)(after + 1)));
+    while (after < known && (int64_t)json_array_size (events) < limit) {
+        after++;
+        if (is_wanted (world, after))
+            json_array_append_new (events, json_pack ("[s, I]", topic_of (after), (json_int_t)after));
+    }
     json_t *answer =
         json_pack ("{s:o, s:I, s:I}", "events", events, "after", (json_int_t)after, "last", (json_int_t)known);
     cr_assert_eq (send_page (&world->follow, answer, &world->page, world->now_ms), 0);
