@@ -8,6 +8,7 @@ def test_health(shared_engine):
     health = shared_engine.call("admin.health")
     assert set(health) == {"status", "version", "schema", "catalog_version", "worker", "database", "time"}
     assert health["status"] == "ok" and health["worker"].startswith("worker-")
+    assert health["database"]["server"] and (health["database"]["in_recovery"], health["database"]["timeline"]) == (False, 1)
     assert health["schema"] == shared_engine.query("SELECT version FROM schema_state")[0][0]
     assert health["catalog_version"] == shared_engine.query("SELECT version FROM catalog_state")[0][0]
 
