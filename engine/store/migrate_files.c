@@ -77,7 +77,7 @@ migrate_files_read (const char *folder, struct migrate_files *files, struct erro
 void
 migrate_files_free (struct migrate_files *files)
 {
-    for (unsigned i = 0; i < files->count; i++) {
+    for (unsigned i = 0; files->files != NULL && i < files->count; i++) {
         free ((char *)(uintptr_t)files->files[i].name);
         free ((char *)(uintptr_t)files->files[i].data);
     }
