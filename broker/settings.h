@@ -26,7 +26,7 @@ enum { SETTING_TEXT_MAX = 256, BROKER_WORKERS_MAX = 256, BROKER_REQUESTS_MAX = 1
     X (client_mib_max, 64, 2, 65536, true, "MiB that those of one client may take")                                          \
     X (client_rate_per_s, 0, 0, 1000000, true, "requests a second that one client may send on average; 0: as it likes")      \
     X (client_burst, 500, 1, 1000000, true, "requests that one client may send at once before that counts")                  \
-    X (client_work_min, 16, 1, 4096, true, "requests that one client may have in work however many others ask too")          \
+    X (client_work_min, 4, 1, 4096, true, "requests that one client may have in work however many others ask too")          \
     X (requests_max, 20000, 1, BROKER_REQUESTS_MAX, true, "requests that may be waiting or in work")                         \
     X (request_mib_max, 256, 1, 65536, true, "MiB that those may take")                                                      \
     X (workers_max, 64, 1, BROKER_WORKERS_MAX, true, "workers that may have a session")                                      \
