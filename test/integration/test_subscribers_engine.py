@@ -53,10 +53,8 @@ class Subscriber:
         return self.taken
 
     def is_ready(self):
-        """Whether it knows where it begins."""
-        event = self.events.next(0.02)
-        if event is not None:
-            self.taken.append(event)
+        """Whether it knows where it begins; what was told before that is of no interest."""
+        self.events.next(0.02)
         return self.events.position is not None
 
 
