@@ -8,6 +8,7 @@ from verdict import Finding
 
 ORDERS = {"order.processed": 1, "order.refunded": 2, "order.cancelled": 3}  # and the kind of their rows
 MOVES = {**ORDERS, "card.adjusted": 0}  # the topics that tell of points moved on cards, once for each change
+POINTS = {"points.earned": "points_earned", "points.redeemed": "points_redeemed"}  # and the field of the answer
 
 # The changes of each card, in the order of its journal: of rows of one order or operation that follow each other the last one has
 # the balance. What is behind bears a time before that of a row before it (verdict.py), and told the balance as of its own.
@@ -103,7 +104,7 @@ class FeedVerdict:
 
     def judge_effects(self, log):
         seen, created = collections.Counter(), collections.Counter()
-        money = {}
+        money, points = {}, collections.Counter()
         moves = collections.defaultdict(list)  # of each card, in the order of the feed
         for event in log():
             if event.topic in ORDERS:
@@ -115,9 +116,12 @@ class FeedVerdict:
                     created[int(card)] += 1
                 elif event.topic in MOVES:
                     moves[int(card)].append((event, *figures))
+                elif event.topic in POINTS:
+                    points[event.topic, event.about] += hundredths(figures[0])
         self.judge_all("order", seen, self.changes.refs)
         self.judge_all("card", created, self.changes.cards)
         self.judge_answers(money)
+        self.judge_points(points)
         for card in moves.keys() | self.changes.journal.keys():
             self.judge_card(card, moves[card])
 
@@ -142,6 +146,18 @@ class FeedVerdict:
             event = money.get((kinds[entry.operation.kind], entry.operation.key), told)  # none: was found before
             if event != told:
                 self.find("wrong", entry.operation.key, f"was answered {told}, and its event tells {event}")
+
+    def judge_points(self, points):
+        """What an order earned and redeemed is told as it was answered. (What a cancel takes back may have been spent: it is in the
+        journal.)"""
+        cancelled = {entry.operation.original for entry in self.entries if entry.ok and entry.operation.kind == "cancel"}
+        for entry in self.entries:
+            key = entry.operation.key
+            if entry.ok and entry.operation.kind in ("earn", "redeem") and key not in cancelled:
+                for topic, field in POINTS.items():
+                    told = hundredths(entry.outcome["result"][field])
+                    if points[topic, key] != told:
+                        self.find("points", key, f"its events of {topic} tell {points[topic, key]}; {told} follow from the answers")
 
     def judge_card(self, card, moves):
         """Its events are the changes of its journal, in their order, with the balances that they left."""

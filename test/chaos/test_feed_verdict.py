@@ -42,12 +42,14 @@ def numbered(events):
 
 
 def index_of(events, *topics):
-    """Of an event in the middle that moved points, and whose order nothing else is about."""
-    abouts = [event.about for event in events]
+    """Of an event that moved points, of an order that nothing else is about, or of no order."""
+    orders = {}
+    for event in events:
+        if event.topic in ORDERS:
+            orders.setdefault(event.about, []).append(event.topic)
     return next(
-        index for index in range(len(events) // 2, len(events))
-        if events[index].topic in topics and events[index].cards != "-"
-        and sum(abouts[at] == events[index].about and events[at].topic in ORDERS for at in range(len(events))) <= 1
+        index for index, event in enumerate(events)
+        if event.topic in topics and event.cards != "-" and orders.get(event.about, ["order.processed"]) == ["order.processed"]
     )  # fmt: skip
 
 
@@ -142,6 +144,17 @@ def an_adjustment_is_not_told(events):
     events[index] = events[index]._replace(topic="alert")
 
 
+def points_earned_are_not_told(events):
+    index = index_of(events, "points.earned")
+    events[index] = events[index]._replace(topic="alert")
+
+
+def other_points_redeemed_are_told(events):
+    index = index_of(events, "points.redeemed")
+    card, points, *rest = events[index].cards.split(":")
+    events[index] = events[index]._replace(cards=":".join([card, f"{float(points) + 1:.2f}", *rest]))
+
+
 def a_card_is_not_told(events):
     index = index_of(events, "card.created")
     events[index] = events[index]._replace(topic="alert")
@@ -168,11 +181,13 @@ def changes_of_a_card_are_told_in_another_order(events):
 
 OF_ALL = {
     an_order_is_not_told: {"untold", "card"},
-    an_order_is_told_twice: {"doubled", "card"},
+    an_order_is_told_twice: {"doubled", "card", "points"},
     an_order_is_told_of_another: {"untold", "stranger", "card"},
     another_price_is_told: {"wrong"},
     another_balance_is_told: {"balance"},
     an_adjustment_is_not_told: {"card"},
+    points_earned_are_not_told: {"points"},
+    other_points_redeemed_are_told: {"points"},
     a_card_is_not_told: {"untold"},
     points_of_nobody_are_told: {"card"},
     changes_of_a_card_are_told_in_another_order: {"card"},
