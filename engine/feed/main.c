@@ -82,7 +82,7 @@ main (int argc, char **argv)
     const char *config = config_of (argc, argv);
     if (config != NULL && feed_settings_load (&settings, config, &err) < 0)
         return usage (err.message);
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc && argv[i] != NULL; i++) {
         if (strcmp (argv[i], "--help") == 0) {
             print_help ();
             return EXIT_SUCCESS;
