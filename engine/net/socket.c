@@ -173,16 +173,24 @@ endpoint_is_local (const char *endpoint)
 }
 
 int
+socket_check_open (const char *endpoint, bool is_meant, struct error *err)
+{
+    if (is_meant || endpoint_is_local (endpoint))
+        return 0;
+    return error_set (err, ERROR_FORBIDDEN,
+                      "%s can be reached from other machines: make keys (loyalty keys), bind to loopback or ipc, "
+                      "or say --insecure",
+                      endpoint);
+}
+
+int
 socket_bind (void *socket, const char *endpoint, bool insecure, char bound[SOCKET_ENDPOINT_MAX], struct error *err)
 {
     int mechanism = ZMQ_NULL;
     size_t size = sizeof mechanism;
     zmq_getsockopt (socket, ZMQ_MECHANISM, &mechanism, &size);
-    if (!insecure && mechanism != ZMQ_CURVE && !endpoint_is_local (endpoint))
-        return error_set (err, ERROR_FORBIDDEN,
-                          "%s can be reached from other machines: make keys (loyalty keys), bind to loopback or ipc, "
-                          "or say --insecure",
-                          endpoint);
+    if (socket_check_open (endpoint, insecure || mechanism == ZMQ_CURVE, err) != 0)
+        return -1;
     if (zmq_bind (socket, endpoint) != 0)
         return error_set (err, ERROR_UNAVAILABLE, "cannot bind %s: %s", endpoint, zmq_strerror (errno));
     size = SOCKET_ENDPOINT_MAX;

@@ -53,6 +53,9 @@ int socket_rebind (void *socket, const char *bound, struct error *err);
 /* Whether only this machine can reach the endpoint: ipc, inproc, or tcp on loopback. */
 bool endpoint_is_local (const char *endpoint);
 
+/* -1, forbidden: other machines can reach the endpoint, and that is not meant (there are no keys). */
+int socket_check_open (const char *endpoint, bool is_meant, struct error *err);
+
 /* One multipart message. Frames past FRAMES_MAX are read and thrown away, but counted. */
 struct frames {
     unsigned count;   /* kept in `at`: at most FRAMES_MAX */

@@ -142,26 +142,6 @@ def test_a_key_with_two_roles_may_do_what_either_may(broker, ring):
             assert reply["ok"] if may else code_of(reply) == "forbidden", (method, reply)
 
 
-def test_a_till_neither_changes_programs_nor_gives_points():
-    ring = Ring()
-    with Engine("--keys", ring.list, workers=1) as engine:
-        partner = new_partner()
-        with Client(engine.endpoint, key_file=ring.file("till")) as till:
-            assert till.order_process(order(partner, line(1, 1, "10.00")))["amount_total"] == "10.00"
-            for method, body in (
-                ("program.put", promotion(1, 100)),
-                ("card.adjust", {"card_id": 1, "points": "1000.00", "reason": "why not"}),
-                ("member.forget", {"partner_id": partner}),
-                ("job.run", {"job": "expire"}),
-            ):
-                with pytest.raises(LoyaltyError) as refused:
-                    till.call(method, body)
-                assert refused.value.code == "forbidden" and method in refused.value.message
-        with Client(engine.endpoint, key_file=ring.file("odoo")) as odoo:
-            assert odoo.call("program.put", promotion(1, 10))["catalog_version"]
-        engine.assert_ledger_holds()
-
-
 # --- identity ---
 
 
@@ -525,6 +505,26 @@ def test_an_engine_with_keys_in_its_folder_serves_those_who_have_one(keyed_engin
     assert done.returncode == 1 and "unauthenticated" in done.stdout
     done = loyalty("call", "admin.health", "--endpoint", keyed_engine.endpoint, env={"LOYALTY_KEY": till["file"]})
     assert done.returncode == 0
+
+
+def test_a_till_neither_changes_programs_nor_gives_points(keyed_engine):
+    till, odoo = (engine_keys(keyed_engine, "make", f"{role}-p", "--roles", role)["file"] for role in ("till", "odoo"))
+    partner = new_partner()
+    with Client(keyed_engine.endpoint, key_file=till) as client:
+        assert client.order_process(order(partner, line(1, 1, "10.00")))["amount_total"] == "10.00"
+        for method, body in (
+            ("program.put", promotion(1, 100)),
+            ("card.adjust", {"card_id": 1, "points": "1000.00", "reason": "why not"}),
+            ("member.forget", {"partner_id": partner}),
+            ("job.run", {"job": "expire"}),
+        ):
+            with pytest.raises(LoyaltyError) as refused:
+                client.call(method, body)
+            assert refused.value.code == "forbidden" and method in refused.value.message
+    with Client(keyed_engine.endpoint, key_file=odoo) as client:
+        assert client.call("program.put", promotion(1, 10))["catalog_version"]
+        client.call("program.delete", {"program_id": 1})
+    keyed_engine.assert_ledger_holds()
 
 
 def test_revoking_on_a_running_engine_is_at_once(keyed_engine):

@@ -1,6 +1,7 @@
 /* up.c - `loyalty up`: an engine with all it needs on this machine, in the foreground. */
 #include "commands.h"
 #include "options.h"
+#include "net/socket.h"
 #include "output.h"
 #include "supervisor.h"
 #include "up_files.h"
@@ -122,13 +123,22 @@ listen_prepare (struct engine_plan *plan, const char *given, struct error *err)
     return 0;
 }
 
+/* What the brokers would refuse is said before a database is made for it. */
+static int
+listen_check (const struct engine_plan *plan, struct error *err)
+{
+    for (long i = 0; i < plan->brokers; i++)
+        if (socket_check_open (plan->listen[i], plan->insecure || plan->keys->list[0] != 0, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int
 prepare (struct preparation *place, const struct up_options *options, int argc, char **argv, struct error *err)
 {
     if (data_prepare (options, place->data, place->log_folder, err) < 0 || programs_locate (place->programs, err) < 0 ||
         up_lock (place->data, err) < 0 || up_keys_prepare (place->data, options->keys, &place->keys, err) < 0 ||
-        up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0 ||
-        database_prepare (place, options, argc, argv, err) < 0)
+        up_broker_config (place->data, place->broker_config, sizeof place->broker_config, err) < 0)
         return -1;
     place->plan = (struct engine_plan){
         .data = place->data,
@@ -152,12 +162,12 @@ prepare (struct preparation *place, const struct up_options *options, int argc, 
         .workers = options->workers,
         .json = options->json,
     };
-    if (listen_prepare (&place->plan, options->listen, err) < 0)
+    if (listen_prepare (&place->plan, options->listen, err) < 0 || listen_check (&place->plan, err) < 0)
         return -1;
     for (long i = 0; i < options->feeds; i++)
         up_feed_listen (place->plan.listen[0], (unsigned)i, place->plan.feed_listen[i],
                         sizeof place->plan.feed_listen[i]);
-    return 0;
+    return database_prepare (place, options, argc, argv, err);
 }
 
 int
