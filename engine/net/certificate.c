@@ -151,6 +151,19 @@ write_open_file (int fd, const struct certificate *certificate)
     return written ? 0 : -1;
 }
 
+/* Made by root, in the folder of the user whom programs run as, it is to be that user's. */
+static int
+give_to_owner (int fd, const char *file)
+{
+    char folder[PATH_MAX];
+    struct stat status;
+    const char *slash = strrchr (file, '/');
+    if (geteuid () != 0)
+        return 0;
+    snprintf (folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - file) + 1 : 1, slash != NULL ? file : ".");
+    return stat (folder, &status) == 0 ? fchown (fd, status.st_uid, status.st_gid) : -1;
+}
+
 int
 certificate_save (const struct certificate *certificate, const char *file, struct error *err)
 {
@@ -159,7 +172,7 @@ certificate_save (const struct certificate *certificate, const char *file, struc
         return error_set (err, ERROR_INVALID_REQUEST, "the path of the key is too long");
     unlink (beside);
     int fd = open (beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int result = fd >= 0 ? write_open_file (fd, certificate) : -1;
+    int result = fd >= 0 && give_to_owner (fd, file) == 0 ? write_open_file (fd, certificate) : -1;
     if (fd >= 0 && close (fd) != 0)
         result = -1;
     if (result == 0 && rename (beside, file) == 0)

@@ -24,7 +24,8 @@ int certificate_make (struct certificate *certificate, const char *name, const c
  * where it belongs to root), invalid_request (the line and what is wrong with it; no word of what stands there). */
 int certificate_load (struct certificate *certificate, const char *file, struct error *err);
 
-/* Writes a new file that its owner alone can read; one that is there is replaced whole. */
+/* Writes a new file that its owner alone can read; one that is there is replaced whole. Written by root it belongs to the
+ * owner of its folder. */
 int certificate_save (const struct certificate *certificate, const char *file, struct error *err);
 
 /* Forgets the secret. */

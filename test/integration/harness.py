@@ -111,10 +111,11 @@ def copy_new_folder(first_options, target):
 class Engine:
     """An engine of its own. ``options`` are further arguments of `loyalty up`; ``data`` its data folder, where it
     is not to have a temporary one, made by a first start of its own; ``jobs``: the schedule runs background jobs, which
-    would come at any time of a test; ``own_keys``: it has keys in its data folder."""
+    would come at any time of a test; ``own_keys``: it has keys in its data folder; ``keys``: it
+    has those of all tests."""
 
     def __init__(self, *options, buckets=1, workers=2, brokers=1, feeds=1, currency="EUR", time_zone="UTC", data=None,
-                 jobs=False, own_keys=False):  # fmt: skip
+                 jobs=False, own_keys=False, keys=curve.IS_ON):  # fmt: skip
         self.folder = temporary_folder()
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.log = self.folder / "up.log"
@@ -126,7 +127,7 @@ class Engine:
         self.arguments = [program("loyalty"), "up", "--data", str(self.data), "--workers", str(workers), "--brokers", str(brokers), "--feeds", str(feeds), *first_options]
         if "--listen" not in options:
             self.arguments += ["--listen", ",".join(["tcp://127.0.0.1:*"] * brokers)]
-        if curve.IS_ON and "--keys" not in options and not (self.data / "keys").exists():
+        if keys and "--keys" not in options and not (self.data / "keys").exists():
             self.arguments += ["--keys", str(curve.common_ring().list)]
         self.arguments += options
         if not jobs:

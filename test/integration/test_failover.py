@@ -65,7 +65,7 @@ class Tills:
     def run(self, number):
         from loyalty_client import Client
 
-        with Client(self.engine.endpoint) as client:
+        with Client(self.engine.endpoint, **self.engine.client_options()) as client:
             while not self.stopping.is_set():
                 body = order(100 + number, order_id=f"T{number}-{next(_ids)}")
                 try:

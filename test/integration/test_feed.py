@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 import zmq
 
+import curve
 from harness import Engine, environment, process_exists, program, wait_until
 from loyalty_client import Client, LoyaltyError
 from shop import loyalty_program, new_id, order
@@ -28,6 +29,7 @@ class Subscriber:
         for name, value in options.items():
             self.socket.setsockopt(getattr(zmq, name), value)
         self.socket.setsockopt(zmq.SUBSCRIBE, b"")
+        curve.protect(self.socket)
         for endpoint in endpoints:
             self.socket.connect(endpoint)
         self.events, self.tips, self.arrived = {}, [], []
