@@ -128,7 +128,7 @@ class Load:
 
     def run(self, seed):
         choice = random.Random(seed)
-        with Client(self.engine.endpoint) as client:
+        with Client(self.engine.endpoint, **self.engine.client_options()) as client:
             while not self.is_ending:
                 body = order(self.partners_from + choice.randrange(self.members), order_id=new_id(f"L{seed}-{choice.random()}"))
                 if choice.random() < 0.3:
