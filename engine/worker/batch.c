@@ -79,6 +79,8 @@ prepare (struct executor *executor, struct request **requests, unsigned count, s
             request->status = REQUEST_PENDING;
             left[kept++] = request;
         }
+        if (request->status == REQUEST_FAILED)
+            request_explain (request);
     }
     return kept;
 }
@@ -90,10 +92,12 @@ look_up (struct executor *executor, struct request **requests, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct request *request = requests[i];
         const struct handler *handler = &HANDLERS[request->method];
-        if (handler->look_up != NULL && handler->look_up (executor, request) < 0)
+        if (handler->look_up != NULL && handler->look_up (executor, request) < 0) {
+            request_explain (request);
             fail_with (request, &request->error, UNAVAILABLE_RETRY_AFTER_MS);
-        else
+        } else {
             requests[kept++] = request;
+        }
     }
     return kept;
 }

@@ -360,6 +360,7 @@ lock_counters (struct attempt *attempt)
         const struct handler *handler = &HANDLERS[request->method];
         bool runs = request->key_count == 0 || request->keys[0].claimed;
         if (runs && handler->count != NULL && handler->count (attempt->executor, request) < 0) {
+            request_explain (request);
             *attempt->err = request->error;
             return -1;
         }
@@ -476,6 +477,8 @@ execute_one (struct attempt *attempt, unsigned index)
         return;
     if (status == 0 && request->reply.failed)
         status = request_fail (request, ERROR_INTERNAL, "the worker is out of memory for the answer");
+    if (status < 0)
+        request_explain (request);
     if (status < 0 && !request->error_rendered)
         buf_clear (&request->reply); /* it was rendered before the last step failed: nothing of it is done */
     request->status = status == 0 ? REQUEST_DONE : REQUEST_FAILED;

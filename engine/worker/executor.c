@@ -30,6 +30,13 @@ request_fail (struct request *request, enum error_code code, const char *format,
 }
 
 void
+request_explain (struct request *request)
+{
+    if (request->error.code == ERROR_NONE)
+        request_fail (request, ERROR_INTERNAL, "the worker is out of memory");
+}
+
+void
 request_tells_of (struct request *request, int64_t partner_id)
 {
     for (unsigned i = 0; i < request->partner_count; i++)

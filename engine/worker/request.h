@@ -82,6 +82,9 @@ extern const struct handler HANDLERS[METHOD_COUNT];
 /* The reply tells of this member. */
 void request_tells_of (struct request *request, int64_t partner_id);
 
+/* A step has failed: one that does not say why had no memory (`internal`). */
+void request_explain (struct request *request);
+
 /* Sets the request's failure. Always -1. */
 int request_fail (struct request *request, enum error_code code, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));

@@ -58,6 +58,8 @@ is_due (enum inject_kind kind)
     return true;
 }
 
+/* The names are the linker's: NOLINTBEGIN(bugprone-reserved-identifier) */
+
 /* --- memory --- */
 
 void *__real_malloc (size_t size);
@@ -165,3 +167,5 @@ __wrap_PQgetResult (PGconn *connection)
     PQclear (__real_PQgetResult (connection));
     return PQmakeEmptyPGresult (connection, PGRES_FATAL_ERROR);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier) */
