@@ -119,6 +119,10 @@ def test_orders_go_on_at_the_promoted_standby_and_none_that_was_answered_is_lost
     assert stored(primary) == before
     assert len(stored(standby)) > len(before)
     assert engine.call("admin.health")["database"] == {"server": server, "in_recovery": False, "timeline": 2}
+    # The feed has moved too, and told of everything.
+    wait_until(lambda: standby.query("SELECT count(*) FROM outbox") == [(0,)], SECONDS_MAX, "the feed to go on")
+    (told,) = standby.query("SELECT count(*) FROM feed WHERE order_ref > 0")
+    assert told == (len(stored(standby)),)
     points = standby.query("SELECT sum(points)::text FROM loyalty_cards")[0][0]
     assert float(points) == 100 * 10 * len(stored(standby))
     engine.assert_ledger_holds()
