@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { TELL_EVERY_US = 60000000 };
@@ -150,9 +151,11 @@ refuse (struct core *core, struct account *account, enum client_limit limit, con
     if (core->now_us - account->told_us < TELL_EVERY_US)
         return -1;
     account->told_us = core->now_us;
-    core_event (core, LOG_WARNING, "client %.*s%s%llx is at its bound of %s: %s", (int)account->user_size,
-                account->user, account->user_size > 0 ? " " : "of connection ", (unsigned long long)account->peer,
-                TEXTS[limit], failure->message);
+    char connection[40] = "";
+    if (account->user_size == 0)
+        snprintf (connection, sizeof connection, "of connection %llx", (unsigned long long)account->peer);
+    core_event (core, LOG_WARNING, "client %.*s%s is at its bound of %s: %s", (int)account->user_size, account->user,
+                connection, TEXTS[limit], failure->message);
     return -1;
 }
 
