@@ -67,3 +67,10 @@ def points_told(events):
             for card in event["cards"]:
                 add(card["card_id"], card["points"])
     return sums
+
+
+def assert_points_add_up(engine):
+    """What was told of each card is what it has, and nothing else was told."""
+    stored = dict(engine.query("SELECT card_id, points / 100.0 FROM loyalty_cards WHERE points <> 0"))
+    told = {card: points for card, points in points_told(read_all(engine, 0)).items() if points != 0}
+    assert told == stored

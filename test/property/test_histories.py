@@ -16,6 +16,7 @@ from model.compare import differences
 from model.figures import minor
 from model.world import Refused, World, instant_of
 from test_model import HISTORIES, REFERENCE
+from told import assert_points_add_up
 
 numbers = itertools.count(1000)
 
@@ -108,3 +109,7 @@ def test_histories_agree(club, steps):
 
 def test_the_ledger_holds(club):
     club.assert_ledger_holds()
+
+
+def test_the_points_that_were_told_add_up(club):
+    assert_points_add_up(club)
