@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+import curve
 from harness import Engine, loyalty, wait_until
 from raw_client import RawClient
 from shop import order
@@ -34,11 +35,12 @@ def test_it_leaves_word_of_all_brokers(pair):
 
 
 def test_commands_take_lists_of_endpoints(pair):
-    up = {"LOYALTY_ENDPOINT": f"tcp://127.0.0.1:1,{pair.endpoints[1]}"}
+    key = curve.command_environment()
+    up = {"LOYALTY_ENDPOINT": f"tcp://127.0.0.1:1,{pair.endpoints[1]}", **key}
     for _ in range(3):  # they begin with one at random
         done = loyalty("call", "admin.ping", env=up)
         assert done.returncode == 0 and json.loads(done.stdout) == {"draining": False}, done.stderr
-    done = loyalty("call", "admin.health", "--endpoint", pair.endpoint)
+    done = loyalty("call", "admin.health", "--endpoint", pair.endpoint, env=key)
     assert json.loads(done.stdout)["status"] == "ok"
     done = loyalty("call", "admin.ping", "--endpoint", "tcp://127.0.0.1:1,nowhere")
     assert done.returncode == 1 and "tcp://HOST:PORT" in done.stdout

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import curve
 from harness import Engine, environment, loyalty, process_exists, program, wait_until
 
 
@@ -140,7 +141,7 @@ def test_a_second_signal_hurries(own_engine):
     # A request in hand, which paused workers never answer: the broker would wait for it.
     waiting = subprocess.Popen(
         [program("loyalty"), "call", "admin.health", "--endpoint", own_engine.endpoint, "--timeout-ms", "60000"],
-        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=dict(environment(), **curve.command_environment()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         wait_until(lambda: in_work(own_engine) > 0, 10, "the request to reach a worker")
