@@ -147,12 +147,16 @@ END $$;
 -- to is larger than `bytes_max`. Nobody waits for it: where a lock is held on a slot (by a transaction that still writes into it, by
 -- pg_dump), that one is left for later, and where no slot is free one more is made, up to `slots_max`. Returns how many there are,
 -- and whether the slot is too large and no other was to be had; nothing when another leads.
+--
+-- A slot is named by a call after the one that made or emptied it: the sequence's new value is seen at once, by workers that could
+-- not write into a slot that is not committed yet, or would wait for the lock on one that was just truncated.
 CREATE FUNCTION outbox_rotate(my_epoch bigint, bytes_max bigint, slots_max integer)
     RETURNS TABLE (slots integer, is_stuck boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     current_slot integer;
     free_slot integer;
+    emptied boolean := false;
     occupied boolean;
 BEGIN
     PERFORM FROM feed_leader WHERE epoch = my_epoch FOR UPDATE;
@@ -164,30 +168,30 @@ BEGIN
     is_stuck := false;
     FOR number IN 0 .. slots - 1 LOOP
         CONTINUE WHEN number = current_slot;
-        IF pg_relation_size(format('outbox_%s', number)) > 0 THEN
+        IF pg_relation_size(format('outbox_%s', number)) = 0 THEN
+            free_slot := coalesce(free_slot, number);
+            CONTINUE;
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM outbox_%s)', number) INTO occupied;
+        CONTINUE WHEN occupied;
+        BEGIN
+            EXECUTE format('LOCK TABLE outbox_%s IN ACCESS EXCLUSIVE MODE NOWAIT', number);
             EXECUTE format('SELECT EXISTS (SELECT FROM outbox_%s)', number) INTO occupied;
             CONTINUE WHEN occupied;
-            BEGIN
-                EXECUTE format('LOCK TABLE outbox_%s IN ACCESS EXCLUSIVE MODE NOWAIT', number);
-                EXECUTE format('SELECT EXISTS (SELECT FROM outbox_%s)', number) INTO occupied;
-                CONTINUE WHEN occupied;
-                EXECUTE format('TRUNCATE outbox_%s', number);
-            EXCEPTION WHEN lock_not_available THEN
-                CONTINUE;
-            END;
-        END IF;
-        free_slot := coalesce(free_slot, number);
+            EXECUTE format('TRUNCATE outbox_%s', number);
+        EXCEPTION WHEN lock_not_available THEN
+            CONTINUE;
+        END;
+        emptied := true;
     END LOOP;
     IF pg_relation_size(format('outbox_%s', current_slot)) > bytes_max THEN
-        IF free_slot IS NULL AND slots < slots_max THEN
-            free_slot := slots;
-            PERFORM outbox_slot_make(free_slot);
-            slots := slots + 1;
-        END IF;
-        IF free_slot IS NULL THEN
-            is_stuck := true;
-        ELSE
+        IF free_slot IS NOT NULL THEN
             PERFORM setval('outbox_slot', free_slot);
+        ELSIF NOT emptied AND slots < slots_max THEN
+            PERFORM outbox_slot_make(slots);
+            slots := slots + 1;
+        ELSIF NOT emptied THEN
+            is_stuck := true;
         END IF;
     END IF;
     RETURN NEXT;

@@ -178,10 +178,10 @@ def pair():
         yield engine
 
 
-def test_an_event_is_published_once_its_change_is_committed(shop):
-    with Subscriber(shop.feed_endpoints) as subscriber:
+def test_an_event_is_published_once_its_change_is_committed(alone):
+    with Subscriber(alone.feed_endpoints) as subscriber:
         body = order(4711)
-        shop.call("order.process", body)
+        alone.call("order.process", body)
         found = wait_until(
             lambda: [event for event in list(subscriber.events.values()) if event.get("order_id") == body["order_id"]], SOON_S, "the event"
         )
@@ -189,14 +189,14 @@ def test_an_event_is_published_once_its_change_is_committed(shop):
         assert all(event["partner_id"] == 4711 for event in found)
 
 
-def test_a_tip_each_second_tells_the_newest_number(shop):
-    with Subscriber(shop.feed_endpoints) as subscriber:
-        shop.call("order.process", order(4712))
-        newest = wait_for_all(shop)
+def test_a_tip_each_second_tells_the_newest_number(alone):
+    with Subscriber(alone.feed_endpoints) as subscriber:
+        alone.call("order.process", order(4712))
+        newest = wait_for_all(alone)
         wait_until(lambda: subscriber.tips[-1]["number"] >= newest, SOON_S, "a tip that tells of it")
         count = len(subscriber.tips)
         wait_until(lambda: len(subscriber.tips) >= count + 2, SOON_S, "two more tips")
-        assert subscriber.tips[-1] == dict(subscriber.tips[-1], number=newest, epoch=state(shop)[0])
+        assert subscriber.tips[-1] == dict(subscriber.tips[-1], number=newest, epoch=state(alone)[0])
 
 
 def test_the_events_of_a_card_come_in_the_order_of_its_journal(shop):
@@ -438,6 +438,28 @@ def test_locks_held_on_the_outbox_do_not_stop_it_and_its_slots_go_on_in_others(a
     wait_until(is_small, SOON_S, "the slots to be emptied")
 
 
+def test_a_slot_is_named_once_it_is_there_for_everyone(alone):
+    """A sequence's value is seen before the transaction that set it has committed: by workers, which write where it says."""
+    wait_for_all(alone)
+    dump, rotating = alone.db(), alone.db()
+    alone.pause("feed-1")
+    try:
+        with dump.cursor() as cursor, rotating.cursor() as rotation:
+            cursor.execute("LOCK TABLE outbox IN ACCESS SHARE MODE")
+            write_changes(alone, 100)  # so that no slot that was written to is free
+            for _ in range(len(slots_of(alone)) + 2):
+                rotation.execute("SELECT slots, is_stuck FROM outbox_rotate(%s, 0, 1000)", (state(alone)[0],))
+                assert rotation.fetchone()[0] >= len(slots_of(alone))
+                assert state(alone)[3] in slots_of(alone), "named before it was committed"
+                write_changes(alone, 100)
+                rotating.commit()
+            dump.rollback()
+    finally:
+        rotating.close(), dump.close()
+        alone.resume("feed-1")
+    wait_for_all(alone)
+
+
 def test_slots_are_left_to_workers_that_still_write_into_them(alone):
     """A worker that read the slot's number before it changed."""
     worker = alone.db()
@@ -463,30 +485,30 @@ def test_slots_are_left_to_workers_that_still_write_into_them(alone):
 # What is kept, and what is lost
 
 
-def test_days_are_made_ahead_and_dropped_once_their_time_is_over(alone):
-    alone.call("order.process", order(1))
-    newest = wait_for_all(alone)
-    epoch, last, oldest, _ = state(alone)
+def test_days_are_made_ahead_and_dropped_once_their_time_is_over(own_engine):
+    own_engine.call("order.process", order(1))
+    newest = wait_for_all(own_engine)
+    epoch, last, oldest, _ = state(own_engine)
     assert last == newest >= oldest
-    days = [name for (name,) in alone.query("SELECT relname FROM pg_class WHERE relname ~ '^feed_2' AND relkind = 'r' ORDER BY 1")]
+    days = [name for (name,) in own_engine.query("SELECT relname FROM pg_class WHERE relname ~ '^feed_2' AND relkind = 'r' ORDER BY 1")]
     assert len(days) >= 4
     # The first events become those of ten days ago.
-    alone.query(
+    own_engine.query(
         "CREATE TABLE feed_2001_01_01 (LIKE feed INCLUDING CONSTRAINTS); "
         "ALTER TABLE feed ATTACH PARTITION feed_2001_01_01 FOR VALUES FROM ('2001-01-01 00:00+00') TO ('2001-01-02 00:00+00'); "
         "UPDATE feed SET sequenced_at = '2001-01-01 12:00+00'"
     )
-    reader = alone.db()
+    reader = own_engine.db()
     with reader.cursor() as cursor:  # somebody reads them again just now
         cursor.execute("SELECT count(*) FROM feed")
-        assert alone.query("SELECT made, dropped FROM feed_partitions(%s, 7)", (epoch,)) == [(0, 0)]
+        assert own_engine.query("SELECT made, dropped FROM feed_partitions(%s, 7)", (epoch,)) == [(0, 0)]
     reader.close()
-    assert alone.query("SELECT made, dropped FROM feed_partitions(%s, 7)", (epoch,)) == [(0, 1)]
-    assert state(alone)[1:3] == (newest, newest + 1)
-    alone.call("order.process", order(1))
-    assert wait_for_all(alone) > newest
-    assert sorted(numbers_of(alone))[0] == newest + 1
-    alone.assert_ledger_holds()
+    assert own_engine.query("SELECT made, dropped FROM feed_partitions(%s, 7)", (epoch,)) == [(0, 1)]
+    assert state(own_engine)[1:3] == (newest, newest + 1)
+    own_engine.call("order.process", order(1))
+    assert wait_for_all(own_engine) > newest
+    assert sorted(numbers_of(own_engine))[0] == newest + 1
+    own_engine.assert_ledger_holds()
 
 
 def test_postgresql_killed_and_back_loses_no_event(alone):
@@ -517,17 +539,30 @@ def test_what_an_outage_left_is_caught_up_with(alone):
     assert sorted(numbers_of(alone, before)) == list(range(before + 1, before + 9001))
 
 
-def test_fsck_finds_a_gap_a_repeat_and_an_order_without_its_event(own_engine):
-    for number in range(3):
-        own_engine.call("order.process", order(1, order_id=f"F{number}"))
-    wait_for_all(own_engine)
-    own_engine.assert_ledger_holds()
-    own_engine.query("UPDATE feed SET number = number + 1 WHERE number = (SELECT max(number) FROM feed)")
-    found = {check["name"] for check in own_engine.fsck()["checks"] if check["findings"]}
-    assert found == {"90_feed_numbers"}
-    own_engine.query("DELETE FROM feed WHERE number = (SELECT max(number) FROM feed)")
-    findings = [finding for check in own_engine.fsck()["checks"] for finding in check["findings"]]
-    assert [finding["order"] for finding in findings] == ["F2"]
+def test_fsck_finds_a_gap_a_repeat_and_an_order_without_its_event(alone):
+    alone.call("order.process", order(1, order_id="F2"))
+    newest = wait_for_all(alone)
+    alone.assert_ledger_holds()
+
+    def findings():
+        return {(check["name"], finding["order"]) for check in alone.fsck()["checks"] for finding in check["findings"]}
+
+    def last_change(sql):
+        alone.query(f"{sql} WHERE number = (SELECT max(number) FROM feed)")
+
+    first = alone.query("SELECT max(number) FROM feed")[0][0]
+    assert first <= newest
+    last_change("UPDATE feed SET number = number + 1")
+    assert findings() == {("90_feed_numbers", "F2")}
+    last_change("UPDATE feed SET number = number - 2")
+    assert findings() == {("90_feed_numbers", "F2")}
+    alone.query("UPDATE feed SET number = %s WHERE order_ref = (SELECT order_ref FROM request_keys WHERE key = 'F2')", (first,))
+    alone.assert_ledger_holds()
+    last_change("UPDATE feed SET topics = topics << 1, order_ref = 0")
+    found = findings()
+    last_change("UPDATE feed SET topics = topics >> 1, order_ref = (SELECT order_ref FROM request_keys WHERE key = 'F2')")
+    assert ("91_feed_orders", "F2") in found
+    alone.assert_ledger_holds()
 
 
 # The program
