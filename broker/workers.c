@@ -129,14 +129,15 @@ static void
 refuse_version (struct core *core, uint64_t peer, const struct worker_message *hello)
 {
     char name[WORKER_NAME_BYTES_MAX + 1];
-    send_reset (core, peer, hello->session, RESET_VERSION);
-    if (core->now_us < core->version_told_us)
-        return;
-    core->version_told_us = core->now_us + TELL_VERSION_US;
     name_copy (name, hello->text);
-    core_event (core, LOG_WARNING,
-                "worker %s is refused: it speaks versions %u to %u of the worker protocol, this broker %d to %d", name,
-                hello->compatible_from, hello->version, WORKER_PROTOCOL_COMPATIBLE_FROM, WORKER_PROTOCOL_VERSION);
+    if (core->now_us >= core->version_told_us) {
+        core->version_told_us = core->now_us + TELL_VERSION_US;
+        core_event (core, LOG_WARNING,
+                    "worker %s is refused: it speaks versions %u to %u of the worker protocol, this broker %d to %d",
+                    name, hello->compatible_from, hello->version, WORKER_PROTOCOL_COMPATIBLE_FROM,
+                    WORKER_PROTOCOL_VERSION);
+    }
+    send_reset (core, peer, hello->session, RESET_VERSION);
 }
 
 static void
