@@ -27,16 +27,19 @@ def fill_and_empty(world, disk, case, seed, nudge=lambda: None):
         numbers = itertools.count()
 
         def order():
-            nudge()
             return world.ask(client, earn(f"F{case}-{next(numbers)}", 3))
 
-        wait_until(lambda: order()[0] is not None, SERVES_AGAIN_S, "the full disk to be noticed")
+        def nudged():
+            nudge()
+            return order()
+
+        wait_until(lambda: nudged()[0] is not None, SERVES_AGAIN_S, "the full disk to be noticed")
         asked = []
         end = time.monotonic() + FULL_S
         while time.monotonic() < end:
-            asked.append(order())
+            asked.append(nudged())
             time.sleep(0.05)
-        disk.empty()
+        disk.empty()  # and from here on the log is left alone, else it fills so small a disk by itself
         start = time.monotonic()
         wait_until(lambda: order()[0] is None, SERVES_AGAIN_S, "an order to be done")
         back = time.monotonic() - start
