@@ -4,7 +4,7 @@
 #define RENDER_EVENT_H
 
 #include "store/record.h"
-#include "wire/topic.h"
+#include "base/topic.h"
 
 /* A larger event is told in short: its envelope, `left_out` and, of an order, its figures. */
 enum { EVENT_BYTES_MAX = 384 * 1024 };

@@ -10,7 +10,7 @@
 #include "domain/ledger.h"
 #include "domain/membership.h"
 #include "store/pg.h"
-#include "wire/topic.h"
+#include "base/topic.h"
 
 /* Lots of a card that are read with the others when it may be spent from, and on demand. */
 enum { BUCKETS_MAX = 1024, LOTS_PAGE = 16, LOTS_PAGE_MORE = 256 };
@@ -160,7 +160,7 @@ struct unit_refund {
 /* What is told of a change: one row of the outbox, each of its topics one event (engine/render/event.h). */
 struct unit_event {
     int16_t bucket;
-    uint32_t topics;                        /* engine/wire/topic.h */
+    uint32_t topics;                        /* engine/base/topic.h */
     int64_t order_ref, card_id, partner_id; /* 0: none. With an order it is rendered from the order's record */
     struct str body;                        /* without one: the event's own fields; borrowed until the writes are sent */
     int64_t points;                         /* what it tells of the card's stored points; not written */

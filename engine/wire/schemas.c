@@ -1,6 +1,6 @@
 /* schemas.c - the tables that schemas.h declares. */
 #include "wire/schemas.h"
-#include "wire/topic.h"
+#include "base/topic.h"
 
 /* X (suffix of NAMES_, name elsewhere, the names) */
 #define NAME_LISTS(X) \

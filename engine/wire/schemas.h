@@ -46,7 +46,7 @@ extern const char *const NAMES_DISCOUNT_MODE[];     /* percent, per_point, per_o
 extern const char *const NAMES_APPLICABILITY[];     /* order, cheapest, specific */
 extern const char *const NAMES_LEVEL_WINDOW[];      /* lifetime, calendar_year, rolling_months */
 extern const char *const NAMES_LEVEL_CHANGE[];      /* transfer, reset */
-extern const char *const NAMES_TOPIC[];             /* by number, from 1 (wire/topic.h) */
+extern const char *const NAMES_TOPIC[];             /* by number, from 1 (base/topic.h) */
 extern const char *const NAMES_JOB[];               /* expire, memberships, holds, referrals, partitions (worker/jobs.h) */
 
 /* All of them, with the names they go by in other languages ("program_type"); in schemas.c. */

@@ -5,7 +5,7 @@
 #include "wire/method.h"
 
 #include <inttypes.h>
-#include "wire/topic.h"
+#include "base/topic.h"
 
 #include <stdio.h>
 

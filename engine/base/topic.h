@@ -1,6 +1,6 @@
 /* topic.h - the topics of the event feed, each once: its number, as it is stored, its name, and what its events tell. */
-#ifndef WIRE_TOPIC_H
-#define WIRE_TOPIC_H
+#ifndef BASE_TOPIC_H
+#define BASE_TOPIC_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* topic.c - see topic.h. */
-#include "wire/topic.h"
+#include "base/topic.h"
 
 #include <stddef.h>
 #include <string.h>
