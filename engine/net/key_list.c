@@ -1,5 +1,6 @@
 /* key_list.c - see key_list.h. */
 #include "net/key_list.h"
+#include "base/timestamp.h"
 #include "net/zpl.h"
 #include "wire/role.h"
 
@@ -54,6 +55,16 @@ take_key (const struct zpl_item *item, char to[KEY_TEXT_SIZE], struct error *err
 }
 
 static int
+take_time (const struct zpl_item *item, char to[KEY_MADE_MAX + 1], struct error *err)
+{
+    int64_t instant;
+    if (item->value.size > KEY_MADE_MAX || (item->value.size > 0 && !timestamp_parse (item->value, NULL, &instant)))
+        return error_set (err, ERROR_INVALID_REQUEST, "line %u: not a time (2026-03-02T10:37:39Z)", item->line);
+    snprintf (to, KEY_MADE_MAX + 1, "%.*s", (int)item->value.size, item->value.data);
+    return 0;
+}
+
+static int
 take_field (struct listed_key *key, const struct zpl_item *item, struct error *err)
 {
     struct error inner;
@@ -61,10 +72,8 @@ take_field (struct listed_key *key, const struct zpl_item *item, struct error *e
         return take_key (item, key->public_key, err);
     if (str_equal (item->name, STR ("old-key")))
         return take_key (item, key->old_key, err);
-    if (str_equal (item->name, STR ("made"))) {
-        snprintf (key->made, sizeof key->made, "%.*s", (int)item->value.size, item->value.data);
-        return 0;
-    }
+    if (str_equal (item->name, STR ("made")))
+        return take_time (item, key->made, err);
     if (!str_equal (item->name, STR ("roles")))
         return error_set (err, ERROR_INVALID_REQUEST,
                           "line %u: \"%.*s\" is none of public-key, old-key, roles and made", item->line,
