@@ -22,6 +22,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARTS = ("unit", "property", "sim", "integration", "chaos", "threads", "fuzz", "lint")
 TWO = 2  # cores
+CRITERION = ("unit", "property", "sim")
 TOGETHER = ("property", "integration", "chaos")  # these wait more than they work: two files at a time
 THREADED = ("test_concurrency.py", "test_limits_at_once.py")  # many requests at once, in both lanes of the workers
 GIVES_WAY = "10"  # niceness of what works beside the tests
@@ -199,7 +200,8 @@ def run_suite(results, parts, kind, times):
     label = "" if kind == "plain" else "sanitized "
     env = dict(preload() if kind == "sanitized" else {}, **(LONG if times > 1 else {}))
     for part in parts:
-        run_criterion(results, part, folder, label, times)
+        if part in CRITERION:
+            run_criterion(results, part, folder, label, times)
         # Whole engines run once without keys and once with them: both ways, in the time of one.
         keys = {"LOYALTY_CURVE": "1"} if kind == "sanitized" and part == "integration" else {}
         run_pytest(results, part, folder, label, times, dict(env, **keys))

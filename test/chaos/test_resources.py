@@ -40,6 +40,8 @@ def send_big_orders(world, name):
 
 
 def test_a_worker_has_no_memory(world, seed):
+    for name in ("worker-1", "worker-2"):  # what one was given before it keeps, and could use
+        world.engine.wait_for_new(name, world.engine.kill_process(name))
     with world.load(seed) as load:
         pids = {name: pid for name, pid in world.engine.processes().items() if name.startswith("worker-")}
         memories = [Memory(pid) for pid in pids.values()]

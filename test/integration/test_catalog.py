@@ -501,4 +501,4 @@ def test_days_weekdays_and_hours_are_the_stores(shop):
 
 def test_health_tells_the_version(shop):
     health = shop.call("admin.health")
-    assert set(health) == {"status", "version", "schema", "catalog_version", "worker", "time"} and health["status"] == "ok"
+    assert set(health) == {"status", "version", "schema", "catalog_version", "worker", "time", "database"} and health["status"] == "ok"

@@ -288,6 +288,7 @@ def test_wrong_usage(broker, arguments):
 
 
 def test_an_engine(shared_engine):
+    shared_engine.call("admin.health")
     figures = json.loads(shared_engine.command("top", "--json").stdout.splitlines()[-1])
     assert {worker["name"] for worker in figures["workers"]} == {"worker-1", "worker-2"}
     assert figures["brokers"][0]["endpoint"] == shared_engine.endpoint
