@@ -20,7 +20,7 @@ import subprocess
 
 import psycopg2
 
-from harness import temporary_folder, wait_until
+from harness import environment, temporary_folder, wait_until
 
 SETTINGS = {
     "listen_addresses": "",
@@ -96,7 +96,7 @@ class Server:
         """Runs one of PostgreSQL's programs to its end."""
         done = subprocess.run(
             [str(programs() / name), *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, cwd="/", **as_user(), **options,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, cwd="/", env=environment(), **as_user(), **options,
         )
         assert done.returncode == 0, f"{name}: {done.stdout}"
         return done.stdout
@@ -115,7 +115,7 @@ class Server:
         with open(self.folder / "log", "a") as log:
             self.process = subprocess.Popen(
                 [str(programs() / "postgres"), "-D", str(self.data), *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **as_user(),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment(), start_new_session=True, **as_user(),
             )
         wait_until(self.answers, 60, f"server {self.name}: {self.log()}")
         return self

@@ -14,7 +14,7 @@ SECRET = "s3cret-of-the-owner"
 
 
 def openssl(folder, *arguments):
-    done = subprocess.run(["openssl", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["openssl", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
     assert done.returncode == 0, done.stdout
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, Engine, loyalty, wait_until
+from harness import ROOT, Engine, environment, loyalty, wait_until
 from postgres import Servers, programs, user
 from shop import loyalty_program, order, refused
 
@@ -69,7 +69,7 @@ def test_a_base_backup_of_a_running_engine_is_restored(folder):
         told(engine)
         done = subprocess.run(
             [str(programs() / "pg_basebackup"), "-d", engine.database, "-D", str(data / "postgresql"), "-X", "stream", "-c", "fast", "--no-sync"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
         )
         assert done.returncode == 0, done.stdout
         lost = work(engine, 5, 100)
@@ -90,7 +90,7 @@ def test_a_base_backup_of_a_running_engine_is_restored(folder):
 @pytest.mark.skipif(not os.environ.get("LOYALTY_LONG"), reason="LOYALTY_LONG=1: the base backup's test shows the same of the engine")
 def test_a_dump_of_a_running_engine_is_restored_into_another_server(folder):
     def run(name, *arguments, **options):
-        done = subprocess.run([str(programs() / name), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        done = subprocess.run([str(programs() / name), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), **options)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
