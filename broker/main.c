@@ -109,7 +109,7 @@ bound_memory (int64_t mib_max)
 {
     const rlim_t bytes = (rlim_t)mib_max << 20;
     const struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
     mib_max = 0; /* its shadow of all memory counts as allocated */
 #endif
     if (mib_max > 0 && setrlimit (RLIMIT_DATA, &limit) != 0)

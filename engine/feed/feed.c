@@ -22,6 +22,7 @@ enum {
     TAKE_EVERY_MS = 100,
     TIP_EVERY_MS = 1000,
     ROTATE_EVERY_MS = 500,
+    ROTATE_IDLE_MS = 5000,
     PARTITIONS_EVERY_MS = 60000,
     IDLE_MS_MAX = 20, /* the longest pause between two looks at the outbox, or move_every_ms */
     RECORD_BYTES_MAX = 32 * 1024 * 1024,
@@ -190,7 +191,8 @@ move (struct feed *feed, int64_t now_ms, struct error *err)
 static int
 keep_small (struct feed *feed, int64_t now_ms, struct error *err)
 {
-    if (feed->has_moved && now_ms >= feed->rotate_at_ms) {
+    /* Without moves too, now and then: somebody's lock may have kept a slot from being emptied. */
+    if (now_ms >= feed->rotate_at_ms + (feed->has_moved ? 0 : ROTATE_IDLE_MS)) {
         feed->rotate_at_ms = now_ms + ROTATE_EVERY_MS;
         feed->has_moved = false;
         if (sequencer_rotate (feed->sequencer, err) < 0)

@@ -256,23 +256,25 @@ send_holds (struct unit *unit, int bucket, unsigned *sent)
     return inserted < 0 || updated < 0 ? -1 : 0;
 }
 
-/* The lots of a journal row as two array literals. */
+/* Adds an array literal of one of the figures of a journal row's lots. Without memory the column fails, and with it the statement. */
 static void
-lot_uses (struct unit *unit, const struct journal_row *row, struct pg_array *numbers, struct pg_array *points)
+add_lot_figures (struct unit *unit, struct pg_array *column, const int64_t *figures, uint32_t count)
 {
-    int64_t *values = arena_array_of (unit->arena, (size_t)row->use_count * 2 + 1, int64_t);
-    struct str empty = STR ("{}");
-    if (values == NULL || row->use_count == 0) {
-        pg_array_bytes (numbers, empty);
-        pg_array_bytes (points, empty);
-        return;
+    struct str text = figures == NULL ? (struct str){ NULL, 0 } : pg_array_text (unit->arena, figures, count);
+    column->bytes.failed |= text.data == NULL;
+    pg_array_bytes (column, text);
+}
+
+static void
+add_lot_uses (struct unit *unit, const struct journal_row *row, struct pg_array *numbers, struct pg_array *points)
+{
+    int64_t *figures = arena_array_of (unit->arena, (size_t)row->use_count * 2 + 1, int64_t);
+    for (uint32_t i = 0; figures != NULL && i < row->use_count; i++) {
+        figures[i] = row->uses[i].lot_no;
+        figures[row->use_count + i] = row->uses[i].points;
     }
-    for (uint32_t i = 0; i < row->use_count; i++) {
-        values[i] = row->uses[i].lot_no;
-        values[row->use_count + i] = row->uses[i].points;
-    }
-    pg_array_bytes (numbers, pg_array_text (unit->arena, values, row->use_count));
-    pg_array_bytes (points, pg_array_text (unit->arena, values + row->use_count, row->use_count));
+    add_lot_figures (unit, numbers, figures, row->use_count);
+    add_lot_figures (unit, points, figures == NULL ? NULL : figures + row->use_count, row->use_count);
 }
 
 static int
@@ -304,7 +306,7 @@ send_history (struct unit *unit, int bucket, unsigned *sent)
                 pg_array_int (&rows.columns[9], origin->level);
             else
                 pg_array_null (&rows.columns[9]);
-            lot_uses (unit, row, &rows.columns[10], &rows.columns[11]);
+            add_lot_uses (unit, row, &rows.columns[10], &rows.columns[11]);
         }
     }
     return rows_send (unit, STATEMENT_HISTORY_INSERT, bucket, true, false, &rows, sent);

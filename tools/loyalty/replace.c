@@ -160,11 +160,24 @@ replace_worker_names (const struct connect_options *where, struct error *err)
     return names;
 }
 
-/* Since when it runs, on this machine's clock, within a few milliseconds. */
+/* Since when it runs, on this machine's clock: not later than `at_us` less its uptime, if it answered before then; and not more than a
+ * millisecond earlier than that, if it answered after then. */
 static int64_t
-started_us (const json_t *stats)
+started_us (const json_t *stats, int64_t at_us)
 {
-    return clock_monotonic_us () - json_integer_value (json_object_get (stats, "uptime_ms")) * 1000;
+    return at_us - json_integer_value (json_object_get (stats, "uptime_ms")) * 1000;
+}
+
+/* Whether the broker is gone: it does not answer, or another one does, which began after the latest that it can have begun. */
+static bool
+is_replaced (struct loyalty_client *client, int64_t began_us)
+{
+    struct error silence;
+    int64_t asked_us = clock_monotonic_us ();
+    json_t *now = ask (client, "admin.stats", NULL, &silence);
+    bool is_gone = now == NULL || started_us (now, asked_us) - 1000 > began_us;
+    json_decref (now);
+    return is_gone;
 }
 
 int
@@ -172,22 +185,15 @@ replace_broker (const struct connect_options *where, const char *endpoint, long 
 {
     struct loyalty_client *client = client_of (where, endpoint, err);
     json_t *stats = client != NULL ? ask (client, "admin.stats", NULL, err) : NULL;
-    int64_t began_us = started_us (stats);
+    int64_t began_us = started_us (stats, clock_monotonic_us ());
     json_t *answer = stats != NULL ? ask (client, "admin.drain", NULL, err) : NULL;
     int status = answer != NULL ? 0 : -1;
     bool is_gone = false;
     int64_t give_up_us = clock_monotonic_us () + wait_s * INT64_C (1000000);
     json_decref (stats);
     json_decref (answer);
-    /* Gone is who no longer answers, and who is another one by now: half a second makes sure of that. */
-    while (status == 0 && !is_gone && clock_monotonic_us () < give_up_us) {
-        struct error silence;
-        json_t *now = ask (client, "admin.stats", NULL, &silence);
-        is_gone = now == NULL || started_us (now) > began_us + 500000;
-        json_decref (now);
-        if (!is_gone)
-            usleep (STEP_MS * 1000);
-    }
+    while (status == 0 && !(is_gone = is_replaced (client, began_us)) && clock_monotonic_us () < give_up_us)
+        usleep (STEP_MS * 1000);
     loyalty_client_destroy (&client);
     if (status == 0 && !is_gone)
         return error_set (err, ERROR_UNAVAILABLE, "the broker at %.150s still drains after %ld s", endpoint, wait_s);
