@@ -128,9 +128,12 @@ lane_collect (struct lane *lane, struct request **requests)
 }
 
 bool
-lane_is_unfit (const struct lane *lane)
+lane_is_unfit (struct lane *lane)
 {
-    return lane->is_unfit;
+    pthread_mutex_lock (&lane->mutex);
+    bool is_unfit = lane->is_unfit;
+    pthread_mutex_unlock (&lane->mutex);
+    return is_unfit;
 }
 
 struct executor_stats

@@ -24,7 +24,7 @@ void lane_submit (struct lane *lane, struct request *const *requests, unsigned c
 unsigned lane_collect (struct lane *lane, struct request **requests);
 
 /* Whether its database, as of the last list, is none that this program may work on. */
-bool lane_is_unfit (const struct lane *lane);
+bool lane_is_unfit (struct lane *lane);
 
 /* Figures as of the last list that was collected. */
 struct executor_stats lane_stats (struct lane *lane);
